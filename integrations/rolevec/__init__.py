@@ -1,0 +1,60 @@
+"""rolevec: role-aware multilingual embeddings for LangChain, LlamaIndex and Qdrant."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rolevec.documents import JSON, Document, Hit
+    from rolevec.errors import RolevecError
+    from rolevec.fingerprint import Fingerprint
+    from rolevec.models.card import ModelCard
+    from rolevec.prompts import Prompts
+    from rolevec.roles import Role
+    from rolevec.truncation import TruncationReport, TruncationWarning
+    from rolevec.vectors import Matrix
+
+__version__ = "0.1.0.dev0"
+
+# Public name -> the module that defines it; nothing is imported before it is asked for.
+_HOME = {
+    "Document": "rolevec.documents",
+    "Fingerprint": "rolevec.fingerprint",
+    "Hit": "rolevec.documents",
+    "JSON": "rolevec.documents",
+    "Matrix": "rolevec.vectors",
+    "ModelCard": "rolevec.models.card",
+    "Prompts": "rolevec.prompts",
+    "Role": "rolevec.roles",
+    "RolevecError": "rolevec.errors",
+    "TruncationReport": "rolevec.truncation",
+    "TruncationWarning": "rolevec.truncation",
+}
+
+__all__ = [
+    "Document",
+    "Fingerprint",
+    "Hit",
+    "JSON",
+    "Matrix",
+    "ModelCard",
+    "Prompts",
+    "Role",
+    "RolevecError",
+    "TruncationReport",
+    "TruncationWarning",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'rolevec' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
