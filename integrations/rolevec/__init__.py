@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rolevec.documents import JSON, Document, Hit
+    from rolevec.encoders.protocol import Encoder
     from rolevec.errors import RolevecError
     from rolevec.fingerprint import Fingerprint
     from rolevec.models.card import ModelCard
@@ -20,6 +21,7 @@ __version__ = "0.1.0.dev0"
 # Public name -> the module that defines it; nothing is imported before it is asked for.
 _HOME = {
     "Document": "rolevec.documents",
+    "Encoder": "rolevec.encoders.protocol",
     "Fingerprint": "rolevec.fingerprint",
     "Hit": "rolevec.documents",
     "JSON": "rolevec.documents",
@@ -34,6 +36,7 @@ _HOME = {
 
 __all__ = [
     "Document",
+    "Encoder",
     "Fingerprint",
     "Hit",
     "JSON",

@@ -1,0 +1,1 @@
+"""Encoders: text and role in, unit rows out, whatever does the arithmetic."""

@@ -1,0 +1,232 @@
+"""What all encoders share: border checks, prompts, one row per distinct text, unit rows, async."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from rolevec.encoders.progress import Advance, counter
+from rolevec.encoders.protocol import Encoded
+from rolevec.errors import InvalidText, RolevecError
+from rolevec.fingerprint import Fingerprint
+from rolevec.models.card import ModelCard
+from rolevec.prompts import Prompts
+from rolevec.roles import Role
+from rolevec.truncation import TruncationPolicy, check_policy, enforce
+from rolevec.vectors import Matrix, check_dimensions, cut_dimensions, unit_rows
+
+# Texts handled at a time: bounds the memory of a long call, and is plenty to sort by length.
+_CHUNK = 4096
+
+
+class BaseEncoder(ABC):
+    """Does once what every backend needs; a backend supplies `_rows` (and its loading).
+
+    Args:
+        card: facts about the model; its prompts are applied unless ``prompts`` changes them.
+        revision: what identifies the weights, for the fingerprint.
+        prompts: templates that win over the card's, role by role.
+        dimensions: deliver this many leading coordinates, re-normalised.
+        truncation: policy for over-long texts.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        *,
+        revision: str,
+        prompts: Prompts,
+        dimensions: int | None = None,
+        truncation: TruncationPolicy = "warn",
+    ) -> None:
+        check_dimensions(dimensions, card.dim)
+        self.card = card
+        self.prompts = prompts
+        self.truncation = check_policy(truncation)
+        self.dim = dimensions or card.dim
+        self.fingerprint = Fingerprint(
+            model=card.name,
+            revision=revision,
+            dim=self.dim,
+            prompts=prompts.to_dict(),
+            pooling=card.pooling or "",
+        )
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.card.name
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Longest input in tokens, prompt and special tokens included; None if unlimited."""
+        return self.card.max_tokens
+
+    @abstractmethod
+    def _rows(
+        self, texts: list[str], role: Role, batch_size: int | None, advance: Advance
+    ) -> tuple[npt.NDArray[np.float32], list[int]]:
+        """Encode distinct, checked texts.
+
+        Args:
+            texts: without prompts; the backend applies ``self.prompts`` through `Prompts`.
+            role: whose prompt to apply.
+            batch_size: most texts in one forward pass; None leaves it to the backend.
+            advance: to be called with the number of texts finished.
+
+        Returns:
+            vectors of shape (n, card.dim), of any length, and the tokens dropped per text.
+        """
+
+    @abstractmethod
+    def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
+        """Tokens of each text as the model would see it uncut, prompt and special tokens included.
+
+        Raises:
+            InvalidText: a text is blank or not encodable.
+        """
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        *,
+        dimensions: int | None = None,
+        batch_size: int | None = None,
+        progress: bool = False,
+    ) -> Matrix:
+        """Encode texts under a role.
+
+        Args:
+            texts: any number of non-blank strings.
+            role: required; decides the prompt.
+            dimensions: cut to this many leading coordinates; None takes the encoder's own.
+            batch_size: most texts in one forward pass; None chooses.
+            progress: show a bar on standard error.
+
+        Returns:
+            float32, shape (len(texts), dim), unit rows in the order of the texts.
+
+        Raises:
+            InvalidText: a text is blank, not a string or not encodable; names the position.
+            InputTooLong: too long, under the policy "error".
+            InvalidVector: the model returned NaN or infinity.
+        """
+        return self.encode_with_report(
+            texts, role, dimensions=dimensions, batch_size=batch_size, progress=progress
+        ).vectors
+
+    def encode_with_report(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        *,
+        dimensions: int | None = None,
+        batch_size: int | None = None,
+        progress: bool = False,
+    ) -> Encoded:
+        """As `encode`, with the number of tokens dropped from each text."""
+        if self._closed:
+            raise RolevecError(f"the encoder {self.name} is closed; load it again")
+        role = Role.parse(role)
+        check_dimensions(dimensions, self.dim)
+        checked = check_texts(texts)
+        distinct: dict[str, int] = {}
+        places = np.fromiter(
+            (distinct.setdefault(text, len(distinct)) for text in checked), np.intp, len(checked)
+        )
+        vectors = np.empty((len(distinct), self.dim), dtype=np.float32)
+        dropped: list[int] = []
+        pending = list(distinct)
+        with counter(len(pending), f"encoding with {self.name}", show=progress) as advance:
+            for start in range(0, len(pending), _CHUNK):
+                rows, lost = self._rows(pending[start : start + _CHUNK], role, batch_size, advance)
+                vectors[start : start + _CHUNK] = self._finish(rows)
+                dropped.extend(lost)
+        report = enforce(
+            [dropped[i] for i in places], self.max_tokens, self.truncation, stacklevel=3
+        )
+        whole = vectors if len(distinct) == len(checked) else vectors[places]
+        return Encoded(cut_dimensions(whole, dimensions), report)
+
+    def _finish(self, rows: npt.NDArray[np.float32]) -> Matrix:
+        return cut_dimensions(unit_rows(rows, self.card.dim), self.dim)
+
+    def encode_queries(self, texts: Sequence[str]) -> Matrix:
+        """`encode` under `Role.QUERY`."""
+        return self.encode(texts, Role.QUERY)
+
+    def encode_documents(self, texts: Sequence[str]) -> Matrix:
+        """`encode` under `Role.DOCUMENT`."""
+        return self.encode(texts, Role.DOCUMENT)
+
+    async def aencode(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        *,
+        dimensions: int | None = None,
+        batch_size: int | None = None,
+        progress: bool = False,
+    ) -> Matrix:
+        """`encode` in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(
+            self.encode,
+            texts,
+            role,
+            dimensions=dimensions,
+            batch_size=batch_size,
+            progress=progress,
+        )
+
+    async def aencode_queries(self, texts: Sequence[str]) -> Matrix:
+        """`aencode` under `Role.QUERY`."""
+        return await self.aencode(texts, Role.QUERY)
+
+    async def aencode_documents(self, texts: Sequence[str]) -> Matrix:
+        """`aencode` under `Role.DOCUMENT`."""
+        return await self.aencode(texts, Role.DOCUMENT)
+
+    def close(self) -> None:
+        """Let the model go; a later call to `encode` is refused."""
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.fingerprint.describe()})"
+
+
+def check_texts(texts: Sequence[str]) -> list[str]:
+    """A list of the texts, each a non-blank string that UTF-8 can carry.
+
+    Raises:
+        InvalidText: names the first position that is not, and why.
+    """
+    if isinstance(texts, str):
+        raise InvalidText("texts is one string; pass a list of strings")
+    checked = list(texts)
+    for position, text in enumerate(checked):
+        if not isinstance(text, str):
+            raise InvalidText(f"text {position} is a {type(text).__name__}, not a string")
+        if not text or text.isspace():
+            raise InvalidText(f"text {position} is {'blank' if text else 'empty'}")
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidText(
+                    f"text {position} holds a lone surrogate at character {error.start},"
+                    " which UTF-8 cannot carry"
+                ) from error
+    return checked

@@ -1,0 +1,174 @@
+"""Encoders that run on this machine: tokenise, cut or window, batch by length, pool windows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Encoding, Tokenizer
+
+from rolevec.encoders.base import BaseEncoder, check_texts
+from rolevec.encoders.progress import Advance
+from rolevec.errors import ModelNotAvailable
+from rolevec.models.card import ModelCard
+from rolevec.prompts import Prompts
+from rolevec.roles import Role
+from rolevec.truncation import TruncationPolicy, windows
+
+Ids = list[int]
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """A tokenizer.json with its own truncation and padding switched off: those are ours to do."""
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the binding raises bare Exception
+        raise ModelNotAvailable(f"cannot read the tokenizer {path}: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Windows of token ids ready for the model, and how to put their vectors together."""
+
+    ids: list[Ids]
+    weights: list[int]
+    per_text: list[int]
+    dropped: list[int]
+
+
+class TokenEncoder(BaseEncoder):
+    """A model over token ids; a backend supplies `_forward`.
+
+    Args:
+        tokenizer: without truncation and padding.
+        special_tokens: let the tokenizer add its own ([CLS], </s>, …).
+        token_budget: most tokens, padding included, in one forward pass.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        tokenizer: Tokenizer,
+        *,
+        revision: str,
+        prompts: Prompts,
+        dimensions: int | None = None,
+        truncation: TruncationPolicy = "warn",
+        special_tokens: bool = True,
+        token_budget: int = 8192,
+    ) -> None:
+        super().__init__(
+            card, revision=revision, prompts=prompts, dimensions=dimensions, truncation=truncation
+        )
+        self.tokenizer = tokenizer
+        self._special_tokens = special_tokens
+        self._token_budget = token_budget
+
+    @abstractmethod
+    def _forward(self, batch: list[Ids]) -> npt.NDArray[np.float32]:
+        """Pooled vectors (n, card.dim) of non-empty token id lists of similar length."""
+
+    def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
+        """See `BaseEncoder.count_tokens`."""
+        prompted = self.prompts.apply(check_texts(texts), Role.parse(role))
+        return [len(encoding) for encoding in self._tokenize(prompted)]
+
+    def _tokenize(self, texts: list[str]) -> list[Encoding]:
+        return self.tokenizer.encode_batch(texts, add_special_tokens=self._special_tokens)
+
+    def _rows(
+        self, texts: list[str], role: Role, batch_size: int | None, advance: Advance
+    ) -> tuple[npt.NDArray[np.float32], list[int]]:
+        plan = self._plan(texts, role)
+        pieces = np.empty((len(plan.ids), self.card.dim), dtype=np.float32)
+        for batch in self._batches(plan.ids, batch_size):
+            pieces[batch] = self._forward([plan.ids[i] for i in batch])
+            # Windows outnumber texts only under "split"; the bar counts texts.
+            if len(plan.ids) == len(texts):
+                advance(len(batch))
+        if len(plan.ids) != len(texts):
+            pieces = _pool_windows(pieces, plan)
+            advance(len(texts))
+        return pieces, plan.dropped
+
+    def _plan(self, texts: list[str], role: Role) -> _Plan:
+        plan = _Plan([], [], [], [])
+        limit = self.max_tokens
+        before, after = self.prompts.parts(role)
+        for text, encoding in zip(
+            texts, self._tokenize(self.prompts.apply(texts, role)), strict=True
+        ):
+            if limit is None or len(encoding) <= limit:
+                plan.ids.append(encoding.ids)
+                plan.weights.append(len(encoding))
+                plan.per_text.append(1)
+                plan.dropped.append(0)
+                continue
+            self._cut(plan, encoding, len(before), len(before) + len(text), limit, after)
+        return plan
+
+    def _cut(
+        self, plan: _Plan, encoding: Encoding, start: int, end: int, limit: int, after: str
+    ) -> None:
+        """Cut the text between its prompt, which every window keeps, and the special tokens."""
+        head, tail = _text_span(encoding, start, end, suffix=bool(after))
+        ids = encoding.ids
+        room = limit - head - (len(ids) - tail)
+        if room < 1:
+            raise ModelNotAvailable(
+                f"the prompt of {self.name} fills all {limit} tokens the model takes"
+            )
+        spans = windows(tail - head, room, self.truncation)
+        for left, right in spans:
+            plan.ids.append(ids[:head] + ids[head + left : head + right] + ids[tail:])
+            plan.weights.append(right - left)
+        plan.per_text.append(len(spans))
+        plan.dropped.append(tail - head - sum(right - left for left, right in spans))
+
+    def _batches(self, ids: list[Ids], batch_size: int | None) -> list[list[int]]:
+        """Positions grouped by length, longest first, each group within the token budget."""
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]), reverse=True)
+        batches: list[list[int]] = []
+        start = 0
+        while start < len(order):
+            widest = max(1, len(ids[order[start]]))
+            size = max(1, self._token_budget // widest)
+            if batch_size is not None:
+                size = min(size, max(1, batch_size))
+            batches.append(order[start : start + size])
+            start += size
+        return batches
+
+
+def _text_span(encoding: Encoding, start: int, end: int, *, suffix: bool) -> tuple[int, int]:
+    """Token positions [head, tail) of the text that spans characters [start, end)."""
+    special = encoding.special_tokens_mask
+    offsets = encoding.offsets
+    count = len(offsets)
+    head = 0
+    # A token that begins inside the prompt but reaches into the text belongs to the text.
+    while head < count and (special[head] or offsets[head][1] <= start):
+        head += 1
+    tail = count
+    while tail > head and (special[tail - 1] or (suffix and offsets[tail - 1][0] >= end)):
+        tail -= 1
+    return head, tail
+
+
+def _pool_windows(pieces: npt.NDArray[np.float32], plan: _Plan) -> npt.NDArray[np.float32]:
+    """Length-weighted mean of each text's window vectors, each made a unit vector first."""
+    norms = np.linalg.norm(pieces, axis=1, keepdims=True)
+    weights = np.asarray(plan.weights, dtype=np.float32)[:, None]
+    # A zero or infinite window stays visible: the division makes it NaN, which is refused later.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weighted = pieces / norms * weights
+    starts = [0, *accumulate(plan.per_text)][:-1]
+    return np.add.reduceat(weighted, starts, axis=0).astype(np.float32)
