@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from rolevec.fingerprint import Fingerprint
     from rolevec.models.card import ModelCard
     from rolevec.prompts import Prompts
+    from rolevec.qdrant.adding import AddReport
+    from rolevec.qdrant.collection import Collection
+    from rolevec.qdrant.stores import list_collections
     from rolevec.roles import Role
     from rolevec.truncation import TruncationReport, TruncationWarning
     from rolevec.vectors import Matrix
@@ -20,6 +23,8 @@ __version__ = "0.1.0.dev0"
 
 # Public name -> the module that defines it; nothing is imported before it is asked for.
 _HOME = {
+    "AddReport": "rolevec.qdrant.adding",
+    "Collection": "rolevec.qdrant.collection",
     "Document": "rolevec.documents",
     "Encoder": "rolevec.encoders.protocol",
     "Fingerprint": "rolevec.fingerprint",
@@ -32,9 +37,12 @@ _HOME = {
     "RolevecError": "rolevec.errors",
     "TruncationReport": "rolevec.truncation",
     "TruncationWarning": "rolevec.truncation",
+    "list_collections": "rolevec.qdrant.stores",
 }
 
 __all__ = [
+    "AddReport",
+    "Collection",
     "Document",
     "Encoder",
     "Fingerprint",
@@ -47,6 +55,7 @@ __all__ = [
     "RolevecError",
     "TruncationReport",
     "TruncationWarning",
+    "list_collections",
 ]
 
 

@@ -13,7 +13,7 @@ RolevecError
 ├── InvalidFilter (ValueError)          a ``where`` that cannot be translated
 ├── CollectionNotFound (LookupError)    ``create=False`` and nothing is there
 ├── CollectionMismatch (ValueError)     the collection was written by another encoder
-├── CollectionBusy                      another process holds the embedded store
+├── CollectionBusy                      another process has the embedded store open
 ├── UnsupportedByBackend (ValueError)   the storage engine in use cannot do that
 └── RemoteError                         an endpoint answered with a failure
     ├── AuthenticationError             401 or 403
@@ -88,7 +88,7 @@ class CollectionMismatch(RolevecError, ValueError):
 
 
 class CollectionBusy(RolevecError):
-    """Another process, or another object of this one, holds the embedded store."""
+    """Another process has the embedded store open."""
 
 
 class UnsupportedByBackend(RolevecError, ValueError):

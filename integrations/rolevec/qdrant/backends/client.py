@@ -1,0 +1,286 @@
+"""A QdrantClient: a server, or local mode in memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
+
+from rolevec.errors import (
+    AuthenticationError,
+    RateLimited,
+    RemoteError,
+    RolevecError,
+    UnsupportedByBackend,
+)
+from rolevec.qdrant.backends.protocol import Capability, IndexType, Point, Rescoring, Shape, Spec
+from rolevec.qdrant.identity import About
+from rolevec.qdrant.ids import PointId
+
+T = TypeVar("T")
+
+# Where the record stands in the collection's metadata.
+_RECORD = "rolevec"
+# Another process may replace a collection on a server; a record read this recently is believed.
+_BELIEVED_SECONDS = 5.0
+# A server accepts requests up to 32 MB by default.
+_UPSERT_POINTS = 256
+
+_LOCKS: WeakKeyDictionary[QdrantClient, threading.RLock] = WeakKeyDictionary()
+_LOCKS_GUARD = threading.Lock()
+
+
+def is_local(client: QdrantClient) -> bool:
+    """True for local mode (in memory or in a folder of its own)."""
+    options = client.init_options
+    return options.get("location") == ":memory:" or options.get("path") is not None
+
+
+class ClientBackend:
+    """One collection behind a client.
+
+    Args:
+        client: stays open unless ``own`` is set.
+        collection: name of the collection.
+        own: close the client with this object.
+    """
+
+    def __init__(self, client: QdrantClient, collection: str, *, own: bool) -> None:
+        self._client, self._collection, self._own = client, collection, own
+        self._local = is_local(client)
+        self.name = "memory" if self._local else "server"
+        self.capabilities: frozenset[Capability] = (
+            frozenset() if self._local else frozenset({"quantization", "persistence", "shared"})
+        )
+        # Local mode loses points when two threads are inside it, readers included.
+        self._lock = _lock_of(client) if self._local else None
+        self._closed = False
+        self._read: tuple[float, About | None] | None = None
+
+    def _call(self, use: Callable[[QdrantClient], T]) -> T:
+        if self._closed:
+            raise RolevecError(f"the collection {self._collection!r} is closed; open it again")
+        try:
+            if self._lock is None:
+                return use(self._client)
+            with self._lock, warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Payload indexes have no effect")
+                return use(self._client)
+        except (ApiException, ValueError) as error:
+            raise _translated(error, self._collection) from error
+
+    def exists(self) -> bool:
+        return self._call(lambda client: client.collection_exists(self._collection))
+
+    def create(self, spec: Spec) -> None:
+        quantization = spec.about.quantization
+        if quantization is not None and "quantization" not in self.capabilities:
+            raise UnsupportedByBackend(
+                f"quantization={quantization!r}: local mode stores full vectors only;"
+                " use a folder (Qdrant Edge) or a server as store="
+            )
+        self._call(
+            lambda client: client.create_collection(
+                self._collection,
+                vectors_config=models.VectorParams(size=spec.dim, distance=models.Distance.COSINE),
+                quantization_config=_quantization(quantization),
+                metadata={_RECORD: spec.about.to_dict()},
+            )
+        )
+        for path, kind in spec.indexes.items():
+            self.create_index(path, kind)
+
+    def _info(self) -> models.CollectionInfo:
+        return self._call(lambda client: client.get_collection(self._collection))
+
+    def shape(self) -> Shape:
+        vectors = self._info().config.params.vectors
+        if isinstance(vectors, dict):
+            vectors = vectors.get("")
+        if vectors is None:
+            raise UnsupportedByBackend(
+                f"the collection {self._collection!r} has named vectors only; rolevec keeps one"
+                " unnamed vector a point"
+            )
+        return Shape(vectors.size, vectors.distance.value)
+
+    def about(self) -> About | None:
+        if self._local:
+            return self._record()
+        now = time.monotonic()
+        if self._read is None or now - self._read[0] > _BELIEVED_SECONDS:
+            self._read = (now, self._record())
+        return self._read[1]
+
+    def _record(self) -> About | None:
+        record = (self._info().config.metadata or {}).get(_RECORD)
+        return About.from_dict(record) if record else None
+
+    def write_about(self, about: About) -> None:
+        record = {_RECORD: about.to_dict()}
+        self._call(lambda client: client.update_collection(self._collection, metadata=record))
+        self._read = None
+
+    def create_index(self, path: str, kind: IndexType) -> None:
+        schema = models.PayloadSchemaType(kind)
+        self._call(lambda client: client.create_payload_index(self._collection, path, schema))
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        structs = [
+            models.PointStruct(id=p.id, vector=_floats(p.vector), payload=dict(p.payload))
+            for p in points
+        ]
+        for start in range(0, len(structs), _UPSERT_POINTS):
+            part = structs[start : start + _UPSERT_POINTS]
+            self._call(lambda client, part=part: client.upsert(self._collection, part, wait=True))  # type: ignore[misc]
+
+    def query(
+        self,
+        vectors: npt.NDArray[np.float32],
+        limit: int,
+        where: models.Filter | None,
+        *,
+        with_vectors: bool = False,
+        rescoring: Rescoring | None = None,
+    ) -> list[list[Point]]:
+        params = _search_params(rescoring)
+        requests = [
+            models.QueryRequest(
+                query=_floats(vector),
+                filter=where,
+                limit=limit,
+                with_payload=True,
+                with_vector=with_vectors,
+                params=params,
+            )
+            for vector in vectors
+        ]
+        found = self._call(lambda client: client.query_batch_points(self._collection, requests))
+        return [[_point(point) for point in response.points] for response in found]
+
+    def retrieve(self, ids: Sequence[PointId], *, with_vectors: bool = False) -> list[Point]:
+        found = self._call(
+            lambda client: client.retrieve(
+                self._collection, list(ids), with_payload=True, with_vectors=with_vectors
+            )
+        )
+        return [_point(record) for record in found]
+
+    def scroll(
+        self,
+        where: models.Filter | None,
+        limit: int,
+        offset: PointId | None,
+        *,
+        with_vectors: bool = False,
+    ) -> tuple[list[Point], PointId | None]:
+        records, following = self._call(
+            lambda client: client.scroll(
+                self._collection,
+                scroll_filter=where,
+                limit=limit,
+                offset=offset,
+                with_payload=True,
+                with_vectors=with_vectors,
+            )
+        )
+        return [_point(r) for r in records], None if following is None else _id(following)
+
+    def count(self, where: models.Filter | None) -> int:
+        found = self._call(
+            lambda client: client.count(self._collection, count_filter=where, exact=True)
+        )
+        return found.count
+
+    def delete(self, selection: Sequence[PointId] | models.Filter) -> None:
+        selector: Any = (
+            models.FilterSelector(filter=selection)
+            if isinstance(selection, models.Filter)
+            else models.PointIdsList(points=list(selection))
+        )
+        self._call(lambda client: client.delete(self._collection, selector, wait=True))
+
+    def optimize(self) -> bool:
+        """False: local mode has no index, and a server builds its own in the background."""
+        return False
+
+    def flush(self) -> None:
+        """Nothing to do: writes wait for the server, and memory has no disk."""
+
+    def close(self) -> None:
+        if not self._closed and self._own:
+            self._client.close()
+        self._closed = True
+
+
+def _lock_of(client: QdrantClient) -> threading.RLock:
+    with _LOCKS_GUARD:
+        return _LOCKS.setdefault(client, threading.RLock())
+
+
+def _translated(error: Exception, collection: str) -> RolevecError:
+    if not isinstance(error, UnexpectedResponse):
+        return RolevecError(f"Qdrant, collection {collection!r}: {error}")
+    status = error.status_code or 0
+    kind = {401: AuthenticationError, 403: AuthenticationError, 429: RateLimited}
+    body = (error.content or b"").decode(errors="replace")[:500]
+    return kind.get(status, RemoteError)(
+        f"the Qdrant server answered {status} for the collection {collection!r}: {body}",
+        status=status,
+        body=body,
+        headers=dict(error.headers or {}),
+    )
+
+
+def _floats(vector: npt.NDArray[np.float32] | None) -> list[float]:
+    return [] if vector is None else vector.tolist()
+
+
+def _id(identifier: Any) -> PointId:
+    return identifier if isinstance(identifier, int) else str(identifier)
+
+
+def _point(found: models.ScoredPoint | models.Record) -> Point:
+    vector: Any = found.vector
+    if isinstance(vector, dict):
+        vector = vector.get("")
+    row = None if vector is None else np.asarray(vector, dtype=np.float32)
+    score = found.score if isinstance(found, models.ScoredPoint) else 0.0
+    return Point(_id(found.id), row, found.payload or {}, score)
+
+
+def _search_params(rescoring: Rescoring | None) -> models.SearchParams | None:
+    if rescoring is None:
+        return None
+    return models.SearchParams(
+        quantization=models.QuantizationSearchParams(
+            rescore=rescoring.rescore, oversampling=rescoring.oversampling
+        )
+    )
+
+
+def _quantization(kind: str | None) -> Any:
+    if kind is None:
+        return None
+    made: dict[str, Callable[[], Any]] = {
+        "int8": lambda: models.ScalarQuantization(
+            scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
+        ),
+        "turbo4": lambda: models.TurboQuantization(
+            turbo=models.TurboQuantQuantizationConfig(bits=models.TurboQuantBitSize.BITS4)
+        ),
+        "binary": lambda: models.BinaryQuantization(
+            binary=models.BinaryQuantizationConfig(always_ram=True)
+        ),
+    }
+    if kind not in made:
+        raise UnsupportedByBackend(f"quantization={kind!r} is not one of {', '.join(made)}")
+    return made[kind]()

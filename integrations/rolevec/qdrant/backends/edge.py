@@ -1,0 +1,203 @@
+"""Qdrant Edge: the engine in this process, with a write-ahead log."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import qdrant_edge as edge
+
+from rolevec.errors import UnsupportedByBackend
+from rolevec.qdrant.backends.edge_booleans import with_booleans
+from rolevec.qdrant.backends.protocol import Capability, IndexType, Point, Rescoring, Shape, Spec
+from rolevec.qdrant.backends.shards import SIDECAR, acquire, release
+from rolevec.qdrant.identity import About
+from rolevec.qdrant.ids import PointId
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+# Graph search that looks at 256 candidates finds 99.4 % of the true top 10 at 100,000 points of
+# 384 dimensions, against 97 % at the default of 100 (measured; see the engine's HNSW parameters).
+_EF = 256
+
+
+class EdgeBackend:
+    """One shard in a folder; see `Shard` for who may open it."""
+
+    name = "edge"
+    capabilities: frozenset[Capability] = frozenset({"quantization", "optimize", "persistence"})
+
+    def __init__(self, folder: Path, *, create: bool) -> None:
+        self._shard = acquire(folder, create=create)
+        # Also runs at interpreter exit, and when a notebook drops its last reference.
+        self._release = weakref.finalize(self, release, self._shard)
+
+    def exists(self) -> bool:
+        return self._shard.exists
+
+    def create(self, spec: Spec) -> None:
+        config = edge.EdgeConfig(
+            vectors=edge.EdgeVectorParams(spec.dim, edge.Distance.Cosine),
+            quantization_config=_quantization(spec.about.quantization),
+            wal_enabled=True,
+        )
+        record = {**spec.about.to_dict(), "dim": spec.dim, "distance": "Cosine"}
+        self._shard.create(config, record)
+        for path, kind in spec.indexes.items():
+            self.create_index(path, kind)
+
+    def shape(self) -> Shape:
+        record = self._shard.record or {}
+        return Shape(int(record.get("dim", 0)), str(record.get("distance", "")))
+
+    def about(self) -> About | None:
+        return About.from_dict(self._shard.record) if self._shard.record else None
+
+    def write_about(self, about: About) -> None:
+        shape = self.shape()
+        dim = shape.dim or about.fingerprint.dim
+        self._shard.write_record({**about.to_dict(), "dim": dim, "distance": "Cosine"})
+
+    def create_index(self, path: str, kind: IndexType) -> None:
+        operation = edge.UpdateOperation.create_field_index(path, _INDEX[kind])
+        self._shard.call(lambda shard: shard.update(operation))
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        rows = [edge.Point(p.id, cast("Any", p.vector), with_booleans(p.payload)) for p in points]
+        operation = edge.UpdateOperation.upsert_points(rows)
+        self._shard.call(lambda shard: shard.update(operation))
+
+    def query(
+        self,
+        vectors: npt.NDArray[np.float32],
+        limit: int,
+        where: models.Filter | None,
+        *,
+        with_vectors: bool = False,
+        rescoring: Rescoring | None = None,
+    ) -> list[list[Point]]:
+        params = edge.SearchParams(
+            hnsw_ef=max(_EF, limit),
+            quantization=edge.QuantizationSearchParams(
+                rescore=rescoring.rescore, oversampling=rescoring.oversampling
+            )
+            if rescoring
+            else None,
+        )
+        chosen = _filter(where)
+        requests = [
+            edge.QueryRequest(
+                limit,
+                query=edge.Query.Nearest(vector),
+                filter=chosen,
+                with_payload=True,
+                with_vector=with_vectors,
+                params=params,
+            )
+            for vector in vectors
+        ]
+        if len(requests) == 1:
+            return [[_point(p) for p in self._shard.call(lambda s: s.query(requests[0]))]]
+        batch = edge.QueryBatchRequest(requests)
+        return [[_point(p) for p in r] for r in self._shard.call(lambda s: s.query_batch(batch))]
+
+    def retrieve(self, ids: Sequence[PointId], *, with_vectors: bool = False) -> list[Point]:
+        found = self._shard.call(lambda shard: shard.retrieve(list(ids), True, with_vectors))
+        return [_point(record) for record in found]
+
+    def scroll(
+        self,
+        where: models.Filter | None,
+        limit: int,
+        offset: PointId | None,
+        *,
+        with_vectors: bool = False,
+    ) -> tuple[list[Point], PointId | None]:
+        request = edge.ScrollRequest(
+            offset=offset,
+            limit=limit,
+            filter=_filter(where),
+            with_payload=True,
+            with_vector=with_vectors,
+        )
+        records, following = self._shard.call(lambda shard: shard.scroll(request))
+        return [_point(r) for r in records], None if following is None else _id(following)
+
+    def count(self, where: models.Filter | None) -> int:
+        request = edge.CountRequest(exact=True, filter=_filter(where))
+        return self._shard.call(lambda shard: shard.count(request))
+
+    def delete(self, selection: Sequence[PointId] | models.Filter) -> None:
+        if isinstance(selection, Sequence):
+            operation = edge.UpdateOperation.delete_points(list(selection))
+        else:
+            chosen = cast("edge.Filter", _filter(selection))
+            operation = edge.UpdateOperation.delete_points_by_filter(chosen)
+        self._shard.call(lambda shard: shard.update(operation))
+
+    def optimize(self) -> bool:
+        return self._shard.call(lambda shard: shard.optimize())
+
+    def flush(self) -> None:
+        self._shard.call(lambda shard: shard.flush())
+
+    def close(self) -> None:
+        self._release()
+
+
+def edge_collections(folder: Path) -> list[str]:
+    """Names of the collections in a store folder, sorted."""
+    return sorted(path.parent.name for path in folder.glob(f"*/{SIDECAR}"))
+
+
+def _filter(where: models.Filter | None) -> edge.Filter | None:
+    if where is None:
+        return None
+    # The filter models take a second to import; a plain search does without them.
+    from rolevec.qdrant.backends.edge_filters import edge_filter
+
+    return edge_filter(where)
+
+
+def _id(identifier: Any) -> PointId:
+    return identifier if isinstance(identifier, int) else str(identifier)
+
+
+def _point(found: Any) -> Point:
+    payload: Mapping[str, Any] = found.payload or {}
+    vector = None if found.vector is None else np.asarray(found.vector, dtype=np.float32)
+    return Point(_id(found.id), vector, payload, getattr(found, "score", 0.0))
+
+
+def _quantization(kind: str | None) -> Any:
+    if kind is None:
+        return None
+    made: dict[str, Callable[[], Any]] = {
+        "int8": lambda: edge.ScalarQuantizationConfig(
+            edge.ScalarType.Int8, memory=edge.Memory.Pinned
+        ),
+        "turbo4": lambda: edge.TurboQuantQuantizationConfig(
+            bits=edge.TurboQuantBitSize.Bits4, memory=edge.Memory.Pinned
+        ),
+        "binary": lambda: edge.BinaryQuantizationConfig(memory=edge.Memory.Pinned),
+    }
+    if kind not in made:
+        raise UnsupportedByBackend(f"quantization={kind!r} is not one of {', '.join(made)}")
+    return made[kind]()
+
+
+_INDEX: dict[IndexType, edge.PayloadSchemaType] = {
+    "keyword": edge.PayloadSchemaType.Keyword,
+    "integer": edge.PayloadSchemaType.Integer,
+    "float": edge.PayloadSchemaType.Float,
+    "bool": edge.PayloadSchemaType.Bool,
+    "datetime": edge.PayloadSchemaType.Datetime,
+    "text": edge.PayloadSchemaType.Text,
+    "geo": edge.PayloadSchemaType.Geo,
+    "uuid": edge.PayloadSchemaType.Uuid,
+}

@@ -1,0 +1,46 @@
+"""True and False made findable in Qdrant Edge.
+
+Its Python binding (0.9) reads the value of a match as an integer first, so a match on True looks
+for the number 1 and finds no boolean. Each point therefore carries the paths at which its metadata
+hold True and False, and a match on a boolean asks for the path instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rolevec.qdrant.payloads import METADATA, OWN
+
+_FIELD = {True: "true", False: "false"}
+
+
+def with_booleans(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload, with the paths of its booleans in the part that is ours."""
+    found: dict[str, set[str]] = {}
+    for path, value in _booleans(payload.get(METADATA) or {}, ""):
+        found.setdefault(_FIELD[value], set()).add(path)
+    if not found:
+        return dict(payload)
+    paths = {name: sorted(where) for name, where in found.items()}
+    return {**payload, OWN: {**payload.get(OWN, {}), **paths}}
+
+
+def boolean_path(key: str, value: bool) -> tuple[str, str]:
+    """The field and the value to match in place of a boolean at ``key``."""
+    path = key.removeprefix(f"{METADATA}.").replace('"', "")
+    return f"{OWN}.{_FIELD[value]}", path
+
+
+def _booleans(value: Any, path: str) -> Iterator[tuple[str, bool]]:
+    if isinstance(value, bool):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _booleans(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            # A condition on a field that holds a list looks at its items; "a[].b" reaches inside.
+            yield from _booleans(inner, path if isinstance(inner, bool) else f"{path}[]")
+            if isinstance(inner, bool):
+                yield f"{path}[]", inner

@@ -1,0 +1,134 @@
+"""What a collection asks of a storage engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rolevec.qdrant.identity import About
+from rolevec.qdrant.ids import PointId
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+Capability = Literal["quantization", "optimize", "persistence", "shared"]
+IndexType = Literal["keyword", "integer", "float", "bool", "datetime", "text", "geo", "uuid"]
+
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class Point:
+    """A stored vector with its payload; ``score`` is set by a search, ``vector`` on request."""
+
+    id: PointId
+    vector: Vector | None
+    payload: Mapping[str, Any]
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rescoring:
+    """How a quantised search is made exact again.
+
+    Attributes:
+        rescore: score the candidates with the full vectors.
+        oversampling: how many times ``k`` candidates the quantised scan gives.
+    """
+
+    rescore: bool
+    oversampling: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Size and distance of the default vector, as the engine reports them."""
+
+    dim: int
+    distance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A collection to be made.
+
+    Attributes:
+        dim: dimension of its one unnamed vector; the distance is always cosine.
+        about: the record to keep with it.
+        indexes: payload path -> type of its index.
+    """
+
+    dim: int
+    about: About
+    indexes: Mapping[str, IndexType] = field(default_factory=dict)
+
+
+class Backend(Protocol):
+    """One collection in one storage engine; every method is safe to call from many threads."""
+
+    name: str
+    capabilities: frozenset[Capability]
+
+    def exists(self) -> bool:
+        """True if the collection is there."""
+
+    def create(self, spec: Spec) -> None:
+        """Make the collection; it must not be there."""
+
+    def shape(self) -> Shape:
+        """Size and distance of the collection's vectors."""
+
+    def about(self) -> About | None:
+        """The record kept with the collection; None if another program made it."""
+
+    def write_about(self, about: About) -> None:
+        """Replace the record."""
+
+    def create_index(self, path: str, kind: IndexType) -> None:
+        """Index a payload path; once more changes nothing."""
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write points whole; once it returns, they survive the death of the process."""
+
+    def query(
+        self,
+        vectors: npt.NDArray[np.float32],
+        limit: int,
+        where: models.Filter | None,
+        *,
+        with_vectors: bool = False,
+        rescoring: Rescoring | None = None,
+    ) -> list[list[Point]]:
+        """The nearest points of each row of ``vectors`` (n, dim), best first, ties in any order."""
+
+    def retrieve(self, ids: Sequence[PointId], *, with_vectors: bool = False) -> list[Point]:
+        """Points by id, in any order; missing ones are left out."""
+
+    def scroll(
+        self,
+        where: models.Filter | None,
+        limit: int,
+        offset: PointId | None,
+        *,
+        with_vectors: bool = False,
+    ) -> tuple[list[Point], PointId | None]:
+        """One page of points and where the next one starts (None: this was the last)."""
+
+    def count(self, where: models.Filter | None) -> int:
+        """The exact number of points."""
+
+    def delete(self, selection: Sequence[PointId] | models.Filter) -> None:
+        """Delete by id or by filter; ids that are not there are no error."""
+
+    def optimize(self) -> bool:
+        """Build indexes now; True if there was anything to do."""
+
+    def flush(self) -> None:
+        """Bring everything written to the disk, so that it survives a power cut."""
+
+    def close(self) -> None:
+        """Let go of the collection; twice is no error."""

@@ -1,0 +1,94 @@
+"""What a collection remembers about the encoder that wrote it, and the check against another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rolevec.errors import CollectionMismatch
+from rolevec.fingerprint import Fingerprint
+
+Quantization = Literal["int8", "turbo4", "binary"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The record kept with a collection.
+
+    Attributes:
+        fingerprint: of the encoder; one without a model name marks vectors of unknown origin.
+        quantization: how the engine compresses the vectors it scans.
+        indexed_fields: metadata field -> type of its payload index.
+    """
+
+    fingerprint: Fingerprint
+    quantization: Quantization | None = None
+    indexed_fields: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "format": _FORMAT,
+            "fingerprint": self.fingerprint.to_dict(),
+            "quantization": self.quantization,
+            "indexed_fields": dict(self.indexed_fields),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> About:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            CollectionMismatch: written by a later version in a format unknown here.
+        """
+        if data.get("format") != _FORMAT:
+            raise CollectionMismatch(
+                f"the collection's record has format {data.get('format')!r}, this version reads"
+                f" {_FORMAT}; upgrade rolevec"
+            )
+        return cls(
+            Fingerprint.from_dict(data["fingerprint"]),
+            data.get("quantization"),
+            data.get("indexed_fields") or {},
+        )
+
+
+def check_encoder(collection: str, stored: Fingerprint, given: Fingerprint) -> None:
+    """Refuse vectors that cannot be compared with those in the collection.
+
+    An encoder of unknown origin (vectors made elsewhere) is held to the dimension alone.
+
+    Raises:
+        CollectionMismatch: names both encoders, what differs, and the ways out.
+    """
+    if stored == given:
+        return
+    if not given.model and stored.dim == given.dim:
+        return
+    if not stored.model and given.model and stored.dim == given.dim:
+        raise CollectionMismatch(
+            f"the collection {collection!r} does not say which encoder made its vectors; if you"
+            f" know that it was {given.describe()}, open it once with adopt=True; otherwise index"
+            " your documents into a new collection"
+        )
+    changed = stored.differences(given)
+    if not changed:
+        return
+    details = "; ".join(
+        f"{name}: {_short(old)} in the collection, {_short(new)} given"
+        for name, (old, new) in changed.items()
+    )
+    raise CollectionMismatch(
+        f"the collection {collection!r} was written by {stored.describe()}, not by"
+        f" {given.describe()}; their vectors cannot be compared ({details})."
+        f" Either load the encoder {stored.model or 'that wrote it'} with the settings above,"
+        f" or index your documents with {given.model or 'the new one'} into a new collection"
+    )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "…"

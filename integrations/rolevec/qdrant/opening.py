@@ -1,0 +1,63 @@
+"""Making a collection, or making sure that an existing one is what is wanted."""
+
+from __future__ import annotations
+
+from rolevec.errors import CollectionMismatch, RolevecError
+from rolevec.fingerprint import Fingerprint
+from rolevec.qdrant.backends.protocol import Backend, Spec
+from rolevec.qdrant.identity import About, check_encoder
+from rolevec.qdrant.indexes import index_paths
+
+
+def create_or_accept(backend: Backend, name: str, wanted: About, *, adopt: bool) -> None:
+    """Make the collection; if it is there, or somebody else makes it first, check it.
+
+    Raises:
+        CollectionMismatch: it was written by another encoder, or with other settings.
+        UnsupportedByBackend: the engine lacks what is wanted of a new one.
+    """
+    if not backend.exists():
+        spec = Spec(wanted.fingerprint.dim, wanted, index_paths(wanted.indexed_fields))
+        try:
+            backend.create(spec)
+        except RolevecError:
+            if not backend.exists():
+                raise
+        else:
+            return
+    accept(backend, name, wanted, adopt=adopt)
+
+
+def accept(backend: Backend, name: str, wanted: About, *, adopt: bool) -> None:
+    """Check an existing collection, and add the payload indexes it lacks.
+
+    Args:
+        backend: holds the collection.
+        name: for messages.
+        wanted: what the caller has in hand.
+        adopt: write the encoder's fingerprint into a collection that has none.
+
+    Raises:
+        CollectionMismatch: see `create_or_accept`.
+    """
+    stored = backend.about()
+    if stored is None or not stored.fingerprint.model:
+        shape = backend.shape()
+        if shape.distance != "Cosine":
+            raise CollectionMismatch(f"{name!r} measures {shape.distance}, not cosine")
+        stored = stored or About(Fingerprint("", "", shape.dim))
+        if adopt and shape.dim == wanted.fingerprint.dim:
+            stored = About(wanted.fingerprint, stored.quantization, stored.indexed_fields)
+            backend.write_about(stored)
+    check_encoder(name, stored.fingerprint, wanted.fingerprint)
+    if wanted.quantization not in {None, stored.quantization}:
+        raise CollectionMismatch(
+            f"{name!r} was made with quantization={stored.quantization!r}, not"
+            f" {wanted.quantization!r}; leave the argument out, or index into a new collection"
+        )
+    missing = {k: v for k, v in wanted.indexed_fields.items() if k not in stored.indexed_fields}
+    if missing:
+        for path, kind in index_paths(missing).items():
+            backend.create_index(path, kind)
+        fields = {**stored.indexed_fields, **missing}
+        backend.write_about(About(stored.fingerprint, stored.quantization, fields))

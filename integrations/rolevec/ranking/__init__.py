@@ -1,0 +1,1 @@
+"""Ranking: exact nearest neighbours, diversity, recommendation, reranking."""
