@@ -1,0 +1,27 @@
+"""Training of static encoders from pairs of texts; torch is loaded when a run starts."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rolevec.training.config import TrainConfig
+    from rolevec.training.static import train
+
+__all__ = ["TrainConfig", "train"]
+
+_HOMES = {
+    "TrainConfig": "rolevec.training.config",
+    "train": "rolevec.training.static",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,162 @@
+"""Batches: which pairs, in which roles, as bags of token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rolevec.training.config import TrainConfig
+from rolevec.training.data import language_shares
+from rolevec.training.store import Ints, PairStore
+
+# Rows of one language that stand together in a retrieval batch: negatives in another language
+# would be told apart by their script alone.
+_RUN = 128
+_SENTENCES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Bags:
+    """Texts as bags of ids: ``ids[offsets[i]:offsets[i + 1]]`` is text i, role token first."""
+
+    ids: Ints
+    offsets: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """n pairs; keys (n,) are equal where texts are."""
+
+    left: Bags
+    right: Bags
+    left_keys: Ints
+    right_keys: Ints
+
+
+class BatchMaker:
+    """Draws batches from the stores by kind, language and role, all from one generator.
+
+    Args:
+        stores: kind -> pairs to train on.
+        config: shares, sizes and the seed.
+        query: id of the query token.
+        document: id of the document token.
+    """
+
+    def __init__(
+        self, stores: Mapping[str, PairStore], config: TrainConfig, query: int, document: int
+    ) -> None:
+        self._stores = {kind: store for kind, store in stores.items() if len(store)}
+        self._config = config
+        self._query, self._document = query, document
+        self._rng = np.random.default_rng(config.seed)
+        self._languages = {k: _Languages(s, config.temperature) for k, s in self._stores.items()}
+
+    def draw(self, step: int) -> Batch:
+        """The batch of one step; it depends on the seed and the step alone."""
+        self._rng = np.random.default_rng((self._config.seed, step))
+        progress = step / self._config.steps
+        mix = {
+            kind: share
+            for kind, share in self._config.mix.items()
+            if ("parallel" if kind == "passage" else kind) in self._stores
+            and not (kind == "lexicon" and progress > self._config.lexicon_until)
+        }
+        total = sum(mix.values())
+        if not total:
+            raise ValueError("no pairs of the kinds in mix were found in the data folder")
+        kind = str(self._rng.choice(list(mix), p=[share / total for share in mix.values()]))
+        if kind == "passage":
+            return self._passages()
+        return self._pairs(kind)
+
+    def _pairs(self, kind: str) -> Batch:
+        store, size = self._stores[kind], self._config.batch
+        retrieval = kind == "retrieval"
+        if retrieval:
+            size = max(2, size // 2)
+        rows = self._languages[kind].draw(self._rng, size, run=_RUN if retrieval else 1)
+        left_roles, right_roles = self._roles(len(rows), retrieval)
+        return Batch(
+            bags(store, store.left[rows], left_roles),
+            bags(store, store.right[rows], right_roles),
+            store.left_key[rows],
+            store.right_key[rows],
+        )
+
+    def _roles(self, n: int, retrieval: bool) -> tuple[Ints, Ints]:
+        """Role ids: query to document for retrieval; otherwise mostly equal, half documents.
+
+        Some translation pairs are mixed, so that the two roles stay comparable in all languages.
+        """
+        if retrieval:
+            return np.full(n, self._query), np.full(n, self._document)
+        roles = np.array([self._query, self._document])
+        left = roles[(self._rng.random(n) < 0.6).astype(np.intp)]
+        other = roles[(self._rng.random(n) < 0.6).astype(np.intp)]
+        return left, np.where(self._rng.random(n) < 0.75, left, other)
+
+    def _passages(self) -> Batch:
+        """Queries against made-up passages: several sentences of a language, one of them asked.
+
+        The question is a span of that sentence or its translation. Real questions exist for few
+        languages; this gives every language the need to find a few words among many.
+        """
+        store = self._stores["parallel"]
+        size = max(2, self._config.batch // 4)
+        rows = self._languages["parallel"].draw(self._rng, size, run=_RUN * _SENTENCES)
+        size = len(rows) // _SENTENCES
+        rows = rows[: size * _SENTENCES].reshape(size, _SENTENCES)
+        native = self._rng.random() < 0.7
+        near, far = (store.left, store.right) if native else (store.right, store.left)
+        asked = rows[:, 0]
+        translated = self._rng.random(size) < 0.4
+        text = np.where(translated, far[asked], near[asked])
+        starts, lengths = store.offsets[text], np.diff(store.offsets)[text]
+        spans = np.where(translated, lengths, np.maximum(1, (lengths * 0.6).astype(np.int64)))
+        starts = starts + (self._rng.random(size) * (lengths - spans + 1)).astype(np.int64)
+        query = _gather(store.flat, starts, spans, np.full(size, self._query), 1)
+        document = bags(store, near[rows].ravel(), np.full(size, self._document), _SENTENCES)
+        return Batch(query, document, store.right_key[asked], store.right_key[asked])
+
+
+class _Languages:
+    """Draws rows of a store: a language by its share, then a row of it."""
+
+    def __init__(self, store: PairStore, temperature: float) -> None:
+        counts = np.bincount(store.lang, minlength=len(store.langs))
+        shares = language_shares({str(i): float(n) for i, n in enumerate(counts)}, temperature)
+        self._shares = np.array([shares.get(str(i), 0.0) for i in range(len(counts))])
+        self._counts = counts
+        self._starts = np.cumsum(counts) - counts
+
+    def draw(self, rng: np.random.Generator, size: int, run: int) -> npt.NDArray[np.intp]:
+        """``size`` row numbers; ``run`` of them in sequence share a language."""
+        picks = rng.choice(len(self._shares), size=-(-size // run), p=self._shares)
+        langs = np.repeat(picks, run)[: max(size, run)]
+        within = rng.random(len(langs)) * self._counts[langs]
+        rows: npt.NDArray[np.intp] = self._starts[langs] + within.astype(np.intp)
+        return rows
+
+
+def bags(store: PairStore, texts: Ints, roles: Ints, per_bag: int = 1) -> Bags:
+    """Texts (n * per_bag,) as n bags, each led by its role id; roles has shape (n,)."""
+    starts = store.offsets[texts]
+    return _gather(store.flat, starts, store.offsets[texts + 1] - starts, roles, per_bag)
+
+
+def _gather(
+    flat: npt.NDArray[np.int32], starts: Ints, lengths: Ints, roles: Ints, per_bag: int
+) -> Bags:
+    inside = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    sizes = lengths.reshape(-1, per_bag).sum(axis=1) + 1
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    ids = np.empty(offsets[-1], np.int64)
+    body = np.ones(len(ids), bool)
+    body[offsets[:-1]] = False
+    ids[body] = flat[inside + np.repeat(starts, lengths)]
+    ids[offsets[:-1]] = roles
+    return Bags(ids, offsets)

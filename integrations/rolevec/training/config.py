@@ -1,0 +1,113 @@
+"""What a training run is made from; a recipe file holds everything but the folders."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args
+
+from rolevec.training.data import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Settings of one static model.
+
+    Attributes:
+        data: folder with ``parallel*``, ``pivot*``, ``lexicon*``, ``retrieval*`` and
+            ``paraphrase*`` tables (.tsv, plain or .gz or .xz).
+        output: folder for tokenizer.json, model.safetensors and config.json.
+        cache: folder for the tokenised pairs; None keeps them in memory only.
+        name: name of the model.
+        licence: licence of the model, as written into its config.json.
+        dim: dimension of the vectors.
+        vocab: entries of the tokenizer, added tokens included.
+        max_tokens: longest input the model announces.
+        tokenizer_lines: number of lines from which the vocabulary is learned.
+        steps: optimiser steps.
+        batch: pairs in one step.
+        learning_rate: highest step length; it falls linearly to zero after the warm-up.
+        warmup: share of the steps in which the step length rises.
+        similarity_scale: factor on the cosine before the softmax.
+        temperature: exponent on the number of rows of a language; 1 is by size, 0 is equal shares.
+        matryoshka: smaller dimensions trained along.
+        matryoshka_weight: weight of each smaller dimension's loss; the full one has 1.
+        matryoshka_batch: how many pairs of a batch train the smaller dimensions.
+        mix: share of the steps for each kind of pair ("passage" is made from parallel rows).
+        lexicon_until: share of the run after which word pairs are no longer used.
+        source_weights: prefix of a source-id -> how much its rows count; the longest prefix wins.
+        exclude_sources: prefixes of source-ids that are left out.
+        held_out: one row in this many is kept from training as a development split; 0 keeps none.
+        max_rows: upper bound on rows of each kind, for small trials; 0 is no bound.
+        checkpoint_steps: a usable model is written each time so many steps have passed.
+        seed: seed of every random choice.
+    """
+
+    data: Path
+    output: Path
+    cache: Path | None = None
+    name: str = "static"
+    licence: str = ""
+    dim: int = 256
+    vocab: int = 110_000
+    max_tokens: int = 512
+    tokenizer_lines: int = 1_000_000
+    steps: int = 4000
+    batch: int = 4096
+    learning_rate: float = 0.02
+    warmup: float = 0.02
+    similarity_scale: float = 20.0
+    temperature: float = 0.6
+    matryoshka: tuple[int, ...] = ()
+    matryoshka_weight: float = 0.2
+    matryoshka_batch: int = 1024
+    mix: Mapping[str, float] = field(default_factory=lambda: {"parallel": 1.0})
+    lexicon_until: float = 0.4
+    source_weights: Mapping[str, float] = field(default_factory=dict)
+    exclude_sources: tuple[str, ...] = ()
+    held_out: int = 0
+    max_rows: int = 0
+    checkpoint_steps: int = 500
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        unknown = set(self.mix) - set(get_args(Kind)) - {"passage"}
+        if unknown:
+            raise ValueError(f"unknown kinds of pairs in mix: {', '.join(sorted(unknown))}")
+        if not any(share > 0 for share in self.mix.values()):
+            raise ValueError("mix gives no kind of pair a share")
+        if self.batch < 2 or self.steps < 1:
+            raise ValueError("batch must be at least 2 and steps at least 1")
+        if any(not 0 < d < self.dim for d in self.matryoshka):
+            raise ValueError(f"matryoshka dimensions must lie between 0 and {self.dim}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings but the folders, in plain types."""
+        return {
+            f.name: dict(value) if isinstance(value, Mapping) else value
+            for f in fields(self)
+            if not isinstance(value := getattr(self, f.name), Path | None)
+        }
+
+    @classmethod
+    def from_toml(
+        cls, recipe: str | Path, *, data: str | Path, output: str | Path, **changes: Any
+    ) -> TrainConfig:
+        """Read a recipe; ``changes`` win over what it says.
+
+        Raises:
+            ValueError: the recipe names a setting that does not exist.
+        """
+        values: dict[str, Any] = tomllib.loads(Path(recipe).read_text(encoding="utf-8"))
+        values.update(changes)
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"{recipe}: unknown settings {', '.join(sorted(unknown))}")
+        if values.get("cache") is not None:
+            values["cache"] = Path(values["cache"])
+        for name in ("matryoshka", "exclude_sources"):
+            if name in values:
+                values[name] = tuple(values[name])
+        return cls(data=Path(data), output=Path(output), **values)

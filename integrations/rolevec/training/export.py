@@ -1,0 +1,81 @@
+"""Write a token table as one byte per weight, with the files that make it a model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import save
+from tokenizers import Tokenizer
+
+from rolevec.training.tokenizer import save_tokenizer
+
+FORMAT = "rolevec-static"
+FORMAT_VERSION = 1
+
+
+def quantise(
+    table: npt.NDArray[np.float32],
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """Round each row to 255 steps of its own size.
+
+    Args:
+        table: float32, shape (vocab, dim).
+
+    Returns:
+        int8 rows (vocab, dim) and float32 scales (vocab,); ``scales[:, None] * rows`` differs
+        from the table by at most half a scale in every weight. A row of zeros has scale 0.
+    """
+    scales = (np.abs(table).max(axis=1) / 127).astype(np.float32)
+    steps = np.divide(table, scales[:, None], out=np.zeros_like(table), where=scales[:, None] > 0)
+    return np.clip(np.rint(steps), -127, 127).astype(np.int8), scales
+
+
+def export(
+    folder: Path,
+    tokenizer: Tokenizer,
+    table: npt.NDArray[np.float32],
+    description: Mapping[str, Any],
+) -> Path:
+    """Write tokenizer.json, model.safetensors and config.json.
+
+    Args:
+        folder: made if missing; files of an earlier export are replaced.
+        tokenizer: its ids are the rows of ``table``.
+        table: float32, shape (vocab, dim).
+        description: the fields of config.json that the table does not tell.
+
+    Raises:
+        ValueError: tokenizer and table differ in size.
+    """
+    if tokenizer.get_vocab_size() != len(table):
+        raise ValueError(f"{tokenizer.get_vocab_size()} tokens, but {len(table)} rows")
+    rows, scales = quantise(table)
+    weights = save({"embeddings": rows, "scales": scales})
+    config = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        **description,
+        "revision": hashlib.sha256(weights).hexdigest()[:12],
+        "dim": table.shape[1],
+        "pooling": "mean",
+        "normalize": True,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tokenizer(tokenizer, folder / "tokenizer.json")
+    _replace(folder / "model.safetensors", weights)
+    text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
+    _replace(folder / "config.json", text.encode())
+    return folder
+
+
+def _replace(path: Path, content: bytes) -> None:
+    # Renaming last keeps a reader, or a kill, from ever meeting half a file.
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.replace(path)

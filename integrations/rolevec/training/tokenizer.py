@@ -1,0 +1,167 @@
+"""A Unigram vocabulary that is fair to small languages and knows the role prompts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from math import log
+from pathlib import Path
+
+import numpy as np
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
+
+from rolevec.training.data import language_shares, source_weight
+
+UNKNOWN = "<unk>"
+_RESERVOIR = 30_000
+_LONGEST = 16
+
+
+def blank_tokenizer() -> Tokenizer:
+    """Normalisation and word splitting, without a vocabulary.
+
+    Letters are lower-cased because a bag of tokens gains nothing from a second row for a word at
+    the start of a sentence. Every word carries the word mark, also after punctuation, so that
+    "(word" and "word" share a row.
+    """
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            # Soft hyphen, joiners' neighbours and direction marks are invisible noise; the
+            # zero-width joiners themselves (200c, 200d) matter in Persian and Indic spelling.
+            normalizers.Replace(Regex("[\u00ad\u200b\u200e\u200f\u2060\ufeff]"), ""),
+        ]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Punctuation("isolated"),
+            pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True),
+        ]
+    )
+    return tokenizer
+
+
+def sample_lines(
+    texts: Iterable[tuple[str, str, str]],
+    lines: int,
+    temperature: float,
+    weights: Mapping[str, float],
+    seed: int,
+) -> list[str]:
+    """Draw about ``lines`` texts, languages shared out by temperature.
+
+    Args:
+        texts: (language, text, source); one pass, bounded memory (a reservoir per language).
+        lines: how many texts to aim at; small languages may fall short of their share.
+        temperature: exponent on the weighted number of texts of a language.
+        weights: prefix of a source -> chance that a text of it is considered, at most 1.
+        seed: seed of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    kept: dict[str, list[str]] = {}
+    seen: dict[str, int] = {}
+    chances: dict[str, float] = {}
+    draws = _Uniform(rng)
+    for lang, text, source in texts:
+        chance = chances.setdefault(source, min(1.0, source_weight(source, weights)))
+        if chance < 1.0 and draws.next() >= chance:
+            continue
+        pool = kept.setdefault(lang, [])
+        seen[lang] = count = seen.get(lang, 0) + 1
+        if len(pool) < _RESERVOIR:
+            pool.append(text)
+        elif (place := int(draws.next() * count)) < _RESERVOIR:
+            pool[place] = text
+    sample: list[str] = []
+    for lang, share in sorted(language_shares(seen, temperature).items()):
+        pool = kept[lang]
+        size = min(len(pool), max(1, round(share * lines)))
+        sample += [pool[i] for i in rng.permutation(len(pool))[:size]]
+    return sample
+
+
+class _Uniform:
+    """Numbers in [0, 1) drawn in blocks; one call at a time would take minutes."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._block: list[float] = []
+
+    def next(self) -> float:
+        if not self._block:
+            self._block = self._rng.random(65536).tolist()
+        return self._block.pop()
+
+
+def train_tokenizer(
+    lines: list[str], vocab: int, prompts: Mapping[str, str], whole_words: float = 0.5
+) -> Tokenizer:
+    """Learn a Unigram vocabulary; each prompt becomes one added token at the end of the table.
+
+    The trainer takes its candidates from substrings of distinct words, so a frequent word that is
+    part of no other word is never one, and is cut into pieces without meaning. A share of the
+    table is therefore given to the most frequent whole words, scored by their own frequency.
+
+    Args:
+        lines: text to learn from, already balanced over languages.
+        vocab: upper bound on the entries, prompts included.
+        prompts: role -> prefix.
+        whole_words: share of the table filled with whole words.
+
+    Returns:
+        A tokenizer without truncation or padding; "query: hello" gives the prompt's token
+        followed by the tokens of "hello".
+    """
+    room = vocab - len(prompts)
+    tokenizer = blank_tokenizer()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=max(2, round(room * (1 - whole_words))),
+        special_tokens=[UNKNOWN],
+        unk_token=UNKNOWN,
+        max_piece_length=_LONGEST,
+        n_sub_iterations=2,
+        shrinking_factor=0.7,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(lines, trainer, length=len(lines))
+    pieces = [(str(p), float(s)) for p, s in json.loads(tokenizer.to_str())["model"]["vocab"]]
+    tokenizer.model = models.Unigram(_with_words(pieces, tokenizer, lines, room), unk_id=0)
+    tokenizer.add_special_tokens(
+        [AddedToken(text, special=True, normalized=False) for text in prompts.values()]
+    )
+    return tokenizer
+
+
+def _with_words(
+    pieces: list[tuple[str, float]], tokenizer: Tokenizer, lines: list[str], room: int
+) -> list[tuple[str, float]]:
+    """Fill ``pieces`` up to ``room`` with the most frequent words that are not among them."""
+    known = {piece for piece, _ in pieces}
+    counts: Counter[str] = Counter()
+    splitter, normalizer = tokenizer.pre_tokenizer, tokenizer.normalizer
+    for line in lines:
+        counts.update(w for w, _ in splitter.pre_tokenize_str(normalizer.normalize_str(line)))
+    total = sum(counts.values())
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    words = ((w, n) for w, n in ranked if n > 1 and len(w) <= _LONGEST and w not in known)
+    return pieces + [(w, log(n / total)) for w, n in islice(words, room - len(pieces))]
+
+
+def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
+    """Write compact JSON without truncation and padding."""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    path.write_text(tokenizer.to_str(pretty=False), encoding="utf-8")

@@ -1,0 +1,176 @@
+"""A toy language pair, from tables to a model that finds translations."""
+
+import json
+import lzma
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from rolevec import Role
+from rolevec.encoders.static import StaticEncoder
+from rolevec.training.config import TrainConfig
+from rolevec.training.data import language_shares, read_pairs, source_weight, text_key
+from rolevec.training.export import quantise
+from rolevec.training.negatives import false_negatives
+
+WORDS = {
+    "dog": "hund", "cat": "katze", "house": "haus", "tree": "baum", "river": "fluss",
+    "bread": "brot", "night": "nacht", "green": "grün", "small": "klein", "sees": "sieht",
+    "eats": "frisst", "under": "unter", "near": "nahe", "old": "alt", "red": "rot",
+}  # fmt: skip
+
+
+def sentences(count, seed=0):
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        english = list(rng.choice(list(WORDS), size=5, replace=False))
+        yield " ".join(english), " ".join(WORDS[word] for word in english)
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with lzma.open(folder / "parallel-00.tsv.xz", "wt", encoding="utf-8") as file:
+        for english, german in sentences(800):
+            file.write(f"{english}\tdeu\t{german}\ttoy\n")
+        file.write("gone\tdeu\tweg\tbad/source\n")
+    lines = (f"{english}\tdeu\t{german}\ttoy\n" for english, german in WORDS.items())
+    (folder / "lexicon.tsv").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+def config(data, tmp_path, **changes):
+    settings = {
+        "cache": tmp_path / "cache",
+        "name": "toy",
+        "dim": 16,
+        "vocab": 120,
+        "steps": 60,
+        "batch": 64,
+        "learning_rate": 0.05,
+        "matryoshka": (8,),
+        "mix": {"parallel": 0.7, "lexicon": 0.2, "passage": 0.1},
+        "held_out": 10,
+        "exclude_sources": ("bad",),
+        "checkpoint_steps": 20,
+    } | changes
+    return TrainConfig(data=data, output=tmp_path / "model", **settings)
+
+
+def test_a_toy_model_learns_to_translate(data, tmp_path):
+    from rolevec.training import train
+
+    result = train(config(data, tmp_path, steps=150), progress=False)
+    assert result.losses[-1] < result.losses[0] / 2
+    assert result.development > 0.8
+    encoder = StaticEncoder(result.folder)
+    left, right = zip(*sentences(50, seed=1), strict=True)
+    scores = encoder.encode(left, Role.DOCUMENT) @ encoder.encode(right, Role.DOCUMENT).T
+    assert (scores.argmax(axis=1) == np.arange(50)).mean() > 0.8
+    assert encoder.card.matryoshka_dims == (8, 16)
+    assert encoder.fingerprint.prompts == {"query": "query: ", "document": "document: "}
+    query, document = encoder.encode_queries(["dog"])[0], encoder.encode_documents(["dog"])[0]
+    assert not np.allclose(query, document)
+
+
+def test_a_killed_run_goes_on_to_the_same_table(data, tmp_path, monkeypatch):
+    from rolevec.training import static, train
+
+    whole = train(config(data, tmp_path / "whole"), progress=False)
+    learn, calls = static._Table.learn, []
+
+    def dies(self, batch):
+        calls.append(1)
+        if len(calls) == 33:
+            raise KeyboardInterrupt
+        return learn(self, batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(static._Table, "learn", dies)
+        with pytest.raises(KeyboardInterrupt):
+            train(config(data, tmp_path / "killed"), progress=False)
+    resumed = []
+    monkeypatch.setattr(static._Table, "learn", lambda s, b: (resumed.append(1), learn(s, b))[1])
+    again = train(config(data, tmp_path / "killed"), progress=False)
+    assert len(resumed) == 40
+    tables = [(r.folder / "model.safetensors").read_bytes() for r in (whole, again)]
+    assert tables[0] == tables[1]
+
+
+def test_rows_of_excluded_sources_and_bad_rows(data):
+    assert len(list(read_pairs(data, "parallel"))) == 801
+    pairs = list(read_pairs(data, "parallel", ["bad"]))
+    assert len(pairs) == 800
+    assert (pairs[0].left_lang, pairs[0].right_lang) == ("deu", "eng")
+    (data / "retrieval.tsv").write_text("only\tthree\tcolumns\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"retrieval\.tsv:1: 3 columns"):
+        list(read_pairs(data, "retrieval"))
+
+
+def test_no_data_is_said_so(tmp_path):
+    from rolevec.training import train
+
+    (tmp_path / "data").mkdir()
+    with pytest.raises(ValueError, match="no pairs"):
+        train(config(tmp_path / "data", tmp_path), progress=False)
+
+
+def test_a_recipe_with_a_spelling_mistake_is_refused(tmp_path):
+    recipe = tmp_path / "r.toml"
+    recipe.write_text("stepz = 3\n")
+    with pytest.raises(ValueError, match="stepz"):
+        TrainConfig.from_toml(recipe, data=tmp_path, output=tmp_path)
+    recipe.write_text("dim = 8\nmatryoshka = [8]\n")
+    with pytest.raises(ValueError, match="matryoshka"):
+        TrainConfig.from_toml(recipe, data=tmp_path, output=tmp_path)
+
+
+def test_temperature_flattens_shares():
+    shares = language_shares({"big": 1000, "small": 10, "none": 0}, 0.5)
+    assert shares == pytest.approx({"big": 10 / 11, "small": 1 / 11})
+    assert language_shares({"a": 5, "b": 1}, 0.0) == pytest.approx({"a": 0.5, "b": 0.5})
+
+
+def test_the_longest_prefix_sets_the_weight():
+    weights = {"bible": 0.3, "bible-sword": 0.1}
+    assert [source_weight(s, weights) for s in ("bible-x", "bible-sword", "news")] == [0.3, 0.1, 1]
+
+
+def test_keys_ignore_case_punctuation_and_space():
+    assert text_key("Hello, World!") == text_key("hello world")
+    assert text_key("!?") != text_key("!!")
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=20))
+def test_pairs_that_share_a_side_are_no_negatives(keys):
+    left, right = (np.array(side, dtype=np.int64) for side in zip(*keys, strict=True))
+    found = set(zip(*(part.tolist() for part in false_negatives(left, right)), strict=True))
+    expected = {
+        (i, j)
+        for i in range(len(keys))
+        for j in range(len(keys))
+        if i != j and (left[i] == left[j] or right[i] == right[j])
+    }
+    assert found == expected
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.float32, (5, 8), elements=st.floats(-100, 100, width=32)))
+def test_one_byte_a_weight_errs_by_half_a_step(table):
+    rows, scales = quantise(table)
+    assert rows.dtype == np.int8
+    error = np.abs(rows * scales[:, None] - table)
+    assert (error <= scales[:, None] * 0.5001 + 1e-30).all()
+
+
+def test_the_recipe_of_the_bundled_model_is_readable(tmp_path):
+    from importlib.resources import files
+
+    recipe = files("rolevec.training") / "recipes" / "light.toml"
+    read = TrainConfig.from_toml(str(recipe), data=tmp_path, output=tmp_path)
+    assert read.name == "embed-light"
+    json.dumps(read.to_dict())
