@@ -1,1 +1,1 @@
-"""Model cards, and the bundled model's files."""
+"""Model cards, the registry that finds them, the bundled model's files, and downloads."""
