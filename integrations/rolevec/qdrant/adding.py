@@ -68,18 +68,21 @@ def identified(item: Document | str) -> Document:
     return Document(document.text, str(document.id), metadata)
 
 
-def check_all(documents: Sequence[Document | str]) -> None:
-    """Check a whole list, so that a bad item at its end keeps the others from being written.
+def identify_all(documents: Sequence[Document | str]) -> list[Document]:
+    """`identified` for a whole list, so that a bad item keeps all of it from being written.
 
     Raises:
-        InvalidDocument, InvalidText: names the position.
+        InvalidDocument, InvalidText: a blank text among them; names the position.
     """
+    named = []
     for position, item in enumerate(documents):
         try:
-            check_texts([identified(item).text])
+            named.append(identified(item))
+            check_texts([named[-1].text])
         except (InvalidDocument, InvalidText) as error:
             reason = str(error).removeprefix("text 0 is ").removeprefix("text 0 ")
             raise type(error)(f"document {position}: {reason}") from error
+    return named
 
 
 def batches(documents: Iterable[Document | str], size: int) -> Iterator[tuple[list[Document], int]]:

@@ -20,7 +20,7 @@ from rolevec.errors import (
     UnsupportedByBackend,
 )
 from rolevec.fingerprint import Fingerprint
-from rolevec.qdrant.adding import AddReport, Node, batches, check_all, identified, points_of
+from rolevec.qdrant.adding import AddReport, Node, batches, identified, identify_all, points_of
 from rolevec.qdrant.backends.protocol import Backend, Point, Rescoring
 from rolevec.qdrant.examples import Example, Examples, named_ids
 from rolevec.qdrant.identity import About, Quantization, check_encoder
@@ -169,7 +169,7 @@ class Collection:
         self._check()
         total = len(documents) if isinstance(documents, Sequence) else None
         if isinstance(documents, Sequence):
-            check_all(documents)
+            documents = identify_all(documents)
         report = AddReport()
         with counter(total, f"adding to {self.name}", show=progress) as advance:
             for batch, read in batches(documents, batch_size):

@@ -1,0 +1,166 @@
+"""RolevecEmbeddings: an encoder behind LangChain's Embeddings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, Self
+
+from langchain_core.embeddings import Embeddings
+from langchain_core.load.serializable import Serializable
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+
+from rolevec.encoders.loading import load_encoder
+from rolevec.encoders.protocol import Encoder
+from rolevec.roles import Role
+from rolevec.truncation import TruncationPolicy
+
+API_KEY = "ROLEVEC_API_KEY"
+
+
+class RolevecEmbeddings(Serializable, Embeddings):
+    """Query and document vectors of length 1, each text under its own role.
+
+    ``embed_query`` encodes under `Role.QUERY`, ``embed_documents`` under `Role.DOCUMENT`. The model
+    is loaded when it is first needed. Keywords that are not listed go to `load_encoder`.
+
+    Attributes:
+        model: whatever `load_encoder` takes; "light" is in the package and works offline.
+        dimensions: deliver this many leading coordinates, re-normalised.
+        truncation: what happens to over-long texts: "warn", "end", "start", "error" or "split".
+        prompts: role -> template; wins over the model's own.
+        device: "auto", "cpu", "cuda", …
+        cache: keep vectors on disk: True in the user's cache folder, a path in that file.
+        api_key: for a remote model; never shown, serialised as a secret's name.
+        options: further options of `load_encoder`.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
+
+    model: str = "light"
+    dimensions: int | None = None
+    truncation: TruncationPolicy = "warn"
+    prompts: dict[str, str] | None = None
+    device: str = "auto"
+    cache: bool | str | None = None
+    api_key: SecretStr | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    _encoder: Encoder | None = PrivateAttr(default=None)
+    _given: bool = PrivateAttr(default=False)
+    _loading: Any = PrivateAttr(default_factory=threading.Lock)
+
+    def __init__(self, model: str = "light", **kwargs: Any) -> None:
+        super().__init__(model=str(model), **kwargs)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_options(cls, values: Any) -> Any:
+        """Move keywords of the backend into ``options``; what it does not know, it refuses."""
+        if not isinstance(values, dict):
+            return values
+        own = {key: value for key, value in values.items() if key in cls.model_fields}
+        extra = {key: value for key, value in values.items() if key not in cls.model_fields}
+        if extra:
+            own["options"] = {**own.get("options", {}), **extra}
+        if own.get("cache") is not None and not isinstance(own["cache"], bool):
+            own["cache"] = str(own["cache"])
+        return own
+
+    @classmethod
+    def from_encoder(cls, encoder: Encoder) -> Self:
+        """Wrap an encoder that is loaded already; such an object cannot be serialised to JSON."""
+        embeddings = cls(model=encoder.name)
+        embeddings._encoder, embeddings._given = encoder, True
+        return embeddings
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded at first use."""
+        encoder = self._encoder
+        if encoder is None:
+            with self._loading:
+                encoder = self._encoder = self._encoder or self._load()
+        return encoder
+
+    def _load(self) -> Encoder:
+        options = dict(self.options)
+        if self.api_key is not None:
+            options["api_key"] = self.api_key.get_secret_value()
+        return load_encoder(
+            self.model,
+            prompts=self.prompts,
+            dimensions=self.dimensions,
+            truncation=self.truncation,
+            device=self.device,
+            cache=self.cache,
+            **options,
+        )
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of a query, of length 1."""
+        return self.embed([text], Role.QUERY)[0]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """The vectors of documents, of length 1, in order."""
+        return self.embed(texts, Role.DOCUMENT)
+
+    def embed(self, texts: Sequence[str], role: Role | str) -> list[list[float]]:
+        """Vectors under any role."""
+        rows: list[list[float]] = self.encoder.encode(texts, Role.parse(role)).tolist()
+        return rows
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """`embed_query` without blocking the event loop."""
+        vectors: list[list[float]] = (await self.encoder.aencode_queries([text])).tolist()
+        return vectors[0]
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """`embed_documents` without blocking the event loop."""
+        vectors: list[list[float]] = (await self.encoder.aencode_documents(texts)).tolist()
+        return vectors
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """True: `langchain_core.load.dumps` writes the settings."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """The key is written as the name of a secret."""
+        return {"api_key": API_KEY}
+
+    def to_json(self) -> Any:
+        """As LangChain serialises; an encoder that was handed in cannot be."""
+        return self.to_json_not_implemented() if self._given else super().to_json()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RolevecEmbeddings):
+            return NotImplemented
+        if self._given or other._given:
+            return self._encoder is other._encoder
+        return dict(self) == dict(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.model))
+
+    def __copy__(self) -> Self:
+        return self.__deepcopy__()
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        # Settings are frozen and encoders are safe to share: a copy must not load the model again.
+        copied = type(self).model_construct(**dict(self))
+        copied._encoder, copied._given = self._encoder, self._given
+        return copied
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        private = dict(state["__pydantic_private__"] or {})
+        private.pop("_loading", None)
+        if not self._given:
+            private["_encoder"] = None
+        return {**state, "__pydantic_private__": private}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self._loading = threading.Lock()
