@@ -158,6 +158,28 @@ def test_pairs_that_share_a_side_are_no_negatives(keys):
     assert found == expected
 
 
+def test_the_loss_and_its_gradient_are_those_of_two_cross_entropies():
+    import torch
+    from torch.nn.functional import cross_entropy, normalize
+
+    from rolevec.training.static import info_nce
+
+    generator = torch.Generator().manual_seed(0)
+    sides = [torch.randn(32, 8, generator=generator, requires_grad=True) for _ in range(2)]
+    masked = (np.array([0, 3]), np.array([5, 1]))
+    scores = normalize(sides[0]) @ normalize(sides[1]).T * 20
+    scores = scores.index_put(
+        (torch.tensor([0, 3]), torch.tensor([5, 1])), torch.tensor(-torch.inf)
+    )
+    target = torch.arange(32)
+    plain = (cross_entropy(scores, target) + cross_entropy(scores.T, target)) / 2
+    ours = info_nce(*sides, 20.0, masked)
+    assert ours.item() == pytest.approx(plain.item(), rel=0.01)
+    expected = torch.autograd.grad(plain, sides)
+    for found, wanted in zip(torch.autograd.grad(ours, sides), expected, strict=True):
+        assert torch.allclose(found, wanted, atol=0.02 * wanted.abs().max().item())
+
+
 @settings(deadline=None)
 @given(hnp.arrays(np.float32, (5, 8), elements=st.floats(-100, 100, width=32)))
 def test_one_byte_a_weight_errs_by_half_a_step(table):
