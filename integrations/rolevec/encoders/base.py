@@ -33,7 +33,14 @@ class BaseEncoder(ABC):
         prompts: templates that win over the card's, role by role.
         dimensions: deliver this many leading coordinates, re-normalised.
         truncation: policy for over-long texts.
+
+    Attributes:
+        backend: what does the arithmetic, in a word.
+        tolerance: how far a coordinate may move with the company a text is encoded in.
     """
+
+    backend: str = ""
+    tolerance: float = 1e-5
 
     def __init__(
         self,

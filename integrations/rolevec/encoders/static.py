@@ -32,6 +32,8 @@ class StaticEncoder(TokenEncoder):
     tokenizer only and processes share the pages.
     """
 
+    backend = "static"
+
     def __init__(
         self,
         folder: str | Path,

@@ -22,6 +22,10 @@ from rolevec.truncation import TruncationPolicy, windows
 
 Ids = list[int]
 
+# Tokens in one forward pass: on a CPU what stays near its caches, on a GPU what keeps it busy.
+CPU_TOKEN_BUDGET = 1 << 11
+GPU_TOKEN_BUDGET = 1 << 16
+
 
 def read_tokenizer(path: Path) -> Tokenizer:
     """A tokenizer.json with its own truncation and padding switched off: those are ours to do."""
@@ -63,7 +67,7 @@ class TokenEncoder(BaseEncoder):
         dimensions: int | None = None,
         truncation: TruncationPolicy = "warn",
         special_tokens: bool = True,
-        token_budget: int = 8192,
+        token_budget: int = CPU_TOKEN_BUDGET,
     ) -> None:
         super().__init__(
             card, revision=revision, prompts=prompts, dimensions=dimensions, truncation=truncation
@@ -78,8 +82,16 @@ class TokenEncoder(BaseEncoder):
 
     def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
         """See `BaseEncoder.count_tokens`."""
+        return [len(ids) for ids in self.token_ids(texts, role)]
+
+    def token_ids(self, texts: Sequence[str], role: Role) -> list[Ids]:
+        """Token ids of each text as the model would see it uncut, prompt and special ones included.
+
+        Raises:
+            InvalidText: a text is blank or not encodable.
+        """
         prompted = self.prompts.apply(check_texts(texts), Role.parse(role))
-        return [len(encoding) for encoding in self._tokenize(prompted)]
+        return [encoding.ids for encoding in self._tokenize(prompted)]
 
     def _tokenize(self, texts: list[str]) -> list[Encoding]:
         return self.tokenizer.encode_batch(texts, add_special_tokens=self._special_tokens)

@@ -30,6 +30,16 @@ def test_folders_go_to_their_backend(static_folder, make_folder):
     assert load_encoder(folder).name == "tiny"
 
 
+@pytest.mark.parametrize("name", ["light", "embed-light", "Light", "static:light"])
+def test_the_bundled_model_wins_over_a_folder_of_its_name(
+    static_folder, tmp_path, monkeypatch, name
+):
+    monkeypatch.setattr(loading, "light_folder", lambda: static_folder)
+    (tmp_path / "light").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_encoder(name).name == "tiny-static"
+
+
 def test_a_static_folder_is_not_forced_into_another_backend(static_folder):
     for scheme in ("onnx", "torch"):
         with pytest.raises(ModelNotAvailable, match="static model"):

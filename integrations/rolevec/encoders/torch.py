@@ -1,0 +1,194 @@
+"""Transformer encoders on torch and transformers, on any device torch knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from rolevec.encoders.folder import has_safetensors, read_folder
+from rolevec.encoders.pooling import pad
+from rolevec.encoders.tokens import GPU_TOKEN_BUDGET, Ids
+from rolevec.encoders.transformer import TransformerEncoder
+from rolevec.errors import MissingExtra, ModelNotAvailable
+from rolevec.models.card import ModelCard
+from rolevec.truncation import TruncationPolicy
+
+if TYPE_CHECKING:
+    import torch
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+# Half precision keeps 8 (bfloat16) or 11 bits of a number.
+_TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 3e-2}
+
+
+def torch_installed() -> bool:
+    """True if torch and transformers can be imported; imports neither."""
+    return find_spec("torch") is not None and find_spec("transformers") is not None
+
+
+class TorchEncoder(TransformerEncoder):
+    """A model folder with safetensors weights.
+
+    Args:
+        folder: in the layout of Hugging Face or sentence-transformers.
+        prompts: templates that win over the folder's and the card's.
+        dimensions: deliver this many leading coordinates, re-normalised.
+        truncation: policy for over-long texts.
+        device: "auto" (CUDA, then Apple's MPS, then CPU) or any device of torch.
+        card: facts for what the folder leaves out.
+        name: of the model; None takes the card's, else the folder's.
+        revision: of the weights; None hashes them.
+        pooling: for a folder that does not say.
+        max_tokens: lowers the model's limit.
+        precision: of the weights; "auto" is bfloat16 on CUDA devices that have it, else float32.
+        trust_remote_code: run Python code that the folder brings along.
+
+    Raises:
+        MissingExtra: torch or transformers is not installed.
+        ModelNotAvailable: a file is missing or unreadable, or the device is not there.
+        MissingPrompts: the model's family needs prompts, and nobody gave any.
+    """
+
+    backend = "torch"
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        prompts: Mapping[str, str] | None = None,
+        dimensions: int | None = None,
+        truncation: TruncationPolicy = "warn",
+        device: str = "auto",
+        card: ModelCard | None = None,
+        name: str | None = None,
+        revision: str | None = None,
+        pooling: str | None = None,
+        max_tokens: int | None = None,
+        precision: Precision = "auto",
+        trust_remote_code: bool = False,
+    ) -> None:
+        if not has_safetensors(Path(folder)):
+            raise ModelNotAvailable(
+                f"{folder} has no model.safetensors; weights in pickled formats are not read"
+            )
+        facts: dict[str, Any] = {"prompts": prompts, "card": card, "name": name}
+        facts |= {"pooling": pooling, "revision": revision, "max_tokens": max_tokens}
+        loading = {"precision": precision, "trust_remote_code": trust_remote_code}
+        super().__init__(
+            read_folder(folder, **facts),
+            dimensions=dimensions,
+            truncation=truncation,
+            options={**facts, "device": device, **loading},
+        )
+        self.device = _device(device)
+        self.precision = _precision(precision, self.device)
+        self.tolerance = _TOLERANCE[self.precision]
+        if self.device != "cpu":
+            self._token_budget = GPU_TOKEN_BUDGET
+        self._model = _load(self._folder, self.device, self.precision, trust_remote_code)
+
+    def _forward(self, batch: list[Ids]) -> npt.NDArray[np.float32]:
+        import torch
+
+        ids, mask = pad(batch, self._pad_id)
+        with torch.inference_mode():
+            on_device = torch.from_numpy(mask).to(self.device, non_blocking=True)
+            output = self._model(
+                input_ids=torch.from_numpy(ids).to(self.device, non_blocking=True),
+                attention_mask=on_device,
+            )
+            pooled = self._pool(output.last_hidden_state, on_device)
+            vectors = pooled.float().cpu().numpy()
+        return self._apply_steps(np.asarray(vectors, dtype=np.float32))
+
+    def _pool(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """As `rolevec.encoders.pooling.pool`, on the device: only (n, dim) has to leave it."""
+        if self.card.pooling == "cls":
+            return tokens[:, 0]
+        lengths = mask.sum(dim=1)
+        if self.card.pooling == "lasttoken":
+            return tokens[_import_torch().arange(len(tokens), device=tokens.device), lengths - 1]
+        weighted = tokens.float() * mask.unsqueeze(-1)
+        return weighted.sum(dim=1) / lengths.unsqueeze(-1)
+
+    def close(self) -> None:
+        """See `BaseEncoder.close`; frees the weights."""
+        super().close()
+        self.__dict__.pop("_model", None)
+
+
+def _import_torch() -> Any:
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtra("torch", "torch") from error
+    return torch
+
+
+def _device(asked: str) -> str:
+    torch = _import_torch()
+    if asked == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(1, device=asked)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelNotAvailable(f"device={asked!r} cannot be used: {reason}") from error
+    return asked
+
+
+def _precision(asked: str, device: str) -> str:
+    if asked not in get_args(Precision):
+        raise ValueError(f"precision={asked!r} is not one of {', '.join(get_args(Precision))}")
+    if asked != "auto":
+        return asked
+    if device.startswith("cuda") and _import_torch().cuda.is_bf16_supported():
+        return "bfloat16"
+    return "float32"
+
+
+def _load(folder: Path, device: str, precision: str, trust_remote_code: bool) -> Any:
+    torch = _import_torch()
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingExtra("transformers", "torch") from error
+    settings = {"local_files_only": True, "trust_remote_code": trust_remote_code}
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, **settings)
+        # Of an encoder-decoder like T5 only the first half makes vectors.
+        auto = (
+            transformers.AutoModelForTextEncoding
+            if getattr(config, "is_encoder_decoder", False)
+            else transformers.AutoModel
+        )
+        with _no_progress_bar():
+            model = auto.from_pretrained(folder, config=config, use_safetensors=True, **settings)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelNotAvailable(f"transformers cannot load {folder}: {error}") from error
+    if hasattr(model.config, "use_cache"):
+        model.config.use_cache = False  # keys and values are of no use after one pass
+    return model.to(device=device, dtype=getattr(torch, precision)).eval()
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Loading from disk is quick; a bar on standard error would be noise in every program."""
+    from transformers.utils import logging as module
+
+    logging: Any = module  # its functions carry no types
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
