@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
 from rolevec.encoders.loading import load_encoder
 from rolevec.encoders.protocol import Encoder
@@ -17,22 +19,33 @@ from rolevec.truncation import TruncationPolicy
 
 API_KEY = "ROLEVEC_API_KEY"
 
+# Settings that `load_encoder` gets only if they were made; the other fields it always gets.
+_OPTIONAL = (
+    *("revision", "pooling", "max_tokens", "file", "threads", "precision", "trust_remote_code"),
+    *("base_url", "timeout", "max_retries", "requests_per_minute", "tokens_per_minute"),
+)
+
 
 class RolevecEmbeddings(Serializable, Embeddings):
     """Query and document vectors of length 1, each text under its own role.
 
     ``embed_query`` encodes under `Role.QUERY`, ``embed_documents`` under `Role.DOCUMENT`. The model
-    is loaded when it is first needed. Keywords that are not listed go to `load_encoder`.
+    is loaded when it is first needed, once. The settings are those of `load_encoder`; pickling
+    leaves ``api_key`` out.
 
-    Attributes:
+    Args:
         model: whatever `load_encoder` takes; "light" is in the package and works offline.
+        encoder: a loaded encoder, used in place of loading ``model``.
         dimensions: deliver this many leading coordinates, re-normalised.
         truncation: what happens to over-long texts: "warn", "end", "start", "error" or "split".
         prompts: role -> template; wins over the model's own.
         device: "auto", "cpu", "cuda", …
         cache: keep vectors on disk: True in the user's cache folder, a path in that file.
         api_key: for a remote model; never shown, serialised as a secret's name.
-        options: further options of `load_encoder`.
+        options: for an encoder that was added with `register_encoder`; not the place for secrets.
+
+    Raises:
+        ValidationError: an unknown argument, or a value of the wrong type.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
@@ -43,40 +56,48 @@ class RolevecEmbeddings(Serializable, Embeddings):
     prompts: dict[str, str] | None = None
     device: str = "auto"
     cache: bool | str | None = None
+    revision: str | None = None
+    pooling: str | None = None
+    max_tokens: int | None = None
+    file: str | None = None
+    threads: int | None = None
+    precision: str | None = None
+    trust_remote_code: bool | None = None
+    base_url: str | None = None
     api_key: SecretStr | None = None
+    timeout: float | None = None
+    max_retries: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
     _encoder: Encoder | None = PrivateAttr(default=None)
     _given: bool = PrivateAttr(default=False)
     _loading: Any = PrivateAttr(default_factory=threading.Lock)
 
-    def __init__(self, model: str = "light", **kwargs: Any) -> None:
-        super().__init__(model=str(model), **kwargs)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather_options(cls, values: Any) -> Any:
-        """Move keywords of the backend into ``options``; what it does not know, it refuses."""
-        if not isinstance(values, dict):
-            return values
-        own = {key: value for key, value in values.items() if key in cls.model_fields}
-        extra = {key: value for key, value in values.items() if key not in cls.model_fields}
-        if extra:
-            own["options"] = {**own.get("options", {}), **extra}
-        if own.get("cache") is not None and not isinstance(own["cache"], bool):
-            own["cache"] = str(own["cache"])
-        return own
+    def __init__(
+        self, model: str | Path = "light", *, encoder: Encoder | None = None, **settings: Any
+    ) -> None:
+        if isinstance(settings.get("cache"), Path):
+            settings["cache"] = str(settings["cache"])
+        if "api_key" in settings.get("options", ()):
+            raise ValueError("options would show the key; pass it as api_key=")
+        super().__init__(model=str(model), **settings)
+        self._encoder, self._given = encoder, encoder is not None
 
     @classmethod
     def from_encoder(cls, encoder: Encoder) -> Self:
         """Wrap an encoder that is loaded already; such an object cannot be serialised to JSON."""
-        embeddings = cls(model=encoder.name)
-        embeddings._encoder, embeddings._given = encoder, True
-        return embeddings
+        return cls(encoder.name, encoder=encoder)
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder, loaded at first use."""
+        """The encoder, loaded at first use.
+
+        Raises:
+            UnknownModel, ModelNotAvailable, MissingExtra: see `load_encoder`.
+            TypeError: the model's backend lacks a setting.
+        """
         encoder = self._encoder
         if encoder is None:
             with self._loading:
@@ -84,7 +105,7 @@ class RolevecEmbeddings(Serializable, Embeddings):
         return encoder
 
     def _load(self) -> Encoder:
-        options = dict(self.options)
+        options = {name: getattr(self, name) for name in _OPTIONAL}
         if self.api_key is not None:
             options["api_key"] = self.api_key.get_secret_value()
         return load_encoder(
@@ -94,7 +115,8 @@ class RolevecEmbeddings(Serializable, Embeddings):
             truncation=self.truncation,
             device=self.device,
             cache=self.cache,
-            **options,
+            **{name: value for name, value in options.items() if value is not None},
+            **self.options,
         )
 
     def embed_query(self, text: str) -> list[float]:
@@ -106,19 +128,29 @@ class RolevecEmbeddings(Serializable, Embeddings):
         return self.embed(texts, Role.DOCUMENT)
 
     def embed(self, texts: Sequence[str], role: Role | str) -> list[list[float]]:
-        """Vectors under any role."""
+        """Vectors of length 1 under any role, in order; no texts give no vectors.
+
+        Raises:
+            InvalidText: a text is blank; names its position.
+            UnsupportedRole: no such role.
+        """
         rows: list[list[float]] = self.encoder.encode(texts, Role.parse(role)).tolist()
         return rows
 
     async def aembed_query(self, text: str) -> list[float]:
         """`embed_query` without blocking the event loop."""
-        vectors: list[list[float]] = (await self.encoder.aencode_queries([text])).tolist()
-        return vectors[0]
+        return (await self.aembed([text], Role.QUERY))[0]
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """`embed_documents` without blocking the event loop."""
-        vectors: list[list[float]] = (await self.encoder.aencode_documents(texts)).tolist()
-        return vectors
+        return await self.aembed(texts, Role.DOCUMENT)
+
+    async def aembed(self, texts: Sequence[str], role: Role | str) -> list[list[float]]:
+        """`embed` without blocking the event loop, the first time's loading included."""
+        loaded = self._encoder is not None
+        encoder = self.encoder if loaded else await asyncio.to_thread(lambda: self.encoder)
+        rows: list[list[float]] = (await encoder.aencode(texts, Role.parse(role))).tolist()
+        return rows
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -159,7 +191,9 @@ class RolevecEmbeddings(Serializable, Embeddings):
         private.pop("_loading", None)
         if not self._given:
             private["_encoder"] = None
-        return {**state, "__pydantic_private__": private}
+        # The key must not travel: the other side reads it from its own environment.
+        settings = {**state["__dict__"], "api_key": None}
+        return {**state, "__dict__": settings, "__pydantic_private__": private}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)

@@ -46,6 +46,10 @@ def encoder_of(embedding: Embeddings) -> Encoder:
 
 
 def _name(embedding: Embeddings) -> str:
+    # LangChain's cache keeps the vectors of another class.
+    inner = getattr(embedding, "underlying_embeddings", None)
+    if isinstance(inner, Embeddings):
+        return _name(inner)
     kind = f"{type(embedding).__module__.partition('.')[0]}.{type(embedding).__qualname__}"
     names = (getattr(embedding, attribute, None) for attribute in _NAMES)
     model = next((name for name in names if isinstance(name, str) and name), None)

@@ -10,8 +10,8 @@ from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ConfigDict, Field, PrivateAttr
 
-from rolevec.encoders.loading import load_encoder
 from rolevec.encoders.protocol import Encoder
+from rolevec.langchain.embeddings import RolevecEmbeddings
 from rolevec.ranking.rerank import PairScorer, rerank
 
 
@@ -19,18 +19,24 @@ class RolevecReranker(BaseDocumentCompressor):
     """Orders documents by how well they answer the query, and keeps the best.
 
     Attributes:
-        model: whatever `load_encoder` takes; scores are cosines of query and document.
-        top_n: most documents to keep; None keeps all.
-        options: further options of `load_encoder`.
+        model: whatever `load_encoder` takes; the score is the cosine of query and document.
+        top_n: most documents to keep, at least 1; None keeps all.
+        options: further settings of `RolevecEmbeddings`, which loads the model.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = "light"
-    top_n: int | None = 3
-    options: dict[str, Any] = Field(default_factory=dict)
+    top_n: int | None = Field(default=3, ge=1)
+    # May hold a key.
+    options: dict[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
 
+    _embeddings: RolevecEmbeddings = PrivateAttr()
     _scorer: Encoder | PairScorer | None = PrivateAttr(default=None)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Check the settings now; the model itself is loaded at first use."""
+        self._embeddings = RolevecEmbeddings(self.model, **self.options)
 
     @classmethod
     def from_scorer(cls, scorer: Encoder | PairScorer, *, top_n: int | None = 3) -> Self:
@@ -42,14 +48,16 @@ class RolevecReranker(BaseDocumentCompressor):
     @property
     def scorer(self) -> Encoder | PairScorer:
         """What scores; loaded at first use."""
-        if self._scorer is None:
-            self._scorer = load_encoder(self.model, **self.options)
-        return self._scorer
+        return self._embeddings.encoder if self._scorer is None else self._scorer
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> Sequence[Document]:
-        """The best documents first, copies with ``metadata["relevance_score"]``."""
+        """The best documents first, copies with ``metadata["relevance_score"]``.
+
+        Raises:
+            InvalidText: the query or a document is blank.
+        """
         if not documents:
             return []
         hits = rerank(query, [d.page_content for d in documents], self.scorer, k=self.top_n)

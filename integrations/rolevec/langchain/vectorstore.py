@@ -10,10 +10,10 @@ from langchain_core.documents import Document as LangChainDocument
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
-from rolevec.documents import Document, Hit
+from rolevec.documents import Document
 from rolevec.encoders.foreign import ForeignEncoder
+from rolevec.langchain.documents import identified_documents, identified_texts, to_langchain
 from rolevec.langchain.foreign import encoder_of
-from rolevec.qdrant.adding import identify_all
 from rolevec.qdrant.collection import Collection
 from rolevec.qdrant.stores import DEFAULT_STORE, Store
 from rolevec.vectors import cut_dimensions
@@ -67,11 +67,16 @@ class RolevecVectorStore(VectorStore):
         ids: list[str] | None = None,
         collection_name: str = DEFAULT_COLLECTION,
         store: Store = DEFAULT_STORE,
+        batch_size: int = 256,
         **options: Any,
     ) -> Self:
-        """Open a collection, or make it, and add texts."""
+        """Open a collection, or make it, and add texts; the arguments are those of the two."""
         made = cls(embedding, collection_name=collection_name, store=store, **options)
-        made.add_texts(texts, metadatas, ids=ids)
+        try:
+            made.add_texts(texts, metadatas, ids=ids, batch_size=batch_size)
+        except BaseException:
+            made.close()  # nobody else could, and an embedded store is held by one at a time
+            raise
         return made
 
     # Writing
@@ -95,7 +100,7 @@ class RolevecVectorStore(VectorStore):
             **kwargs: none are known.
         """
         _refuse(kwargs)
-        documents = _from_texts(texts, metadatas, ids)
+        documents = identified_texts(texts, metadatas, ids)
         self.collection.add(documents, batch_size=batch_size)
         return [str(document.id) for document in documents]
 
@@ -109,7 +114,7 @@ class RolevecVectorStore(VectorStore):
     ) -> list[str]:
         """Encode and write documents; ``ids`` win over the documents' own."""
         _refuse(kwargs)
-        ours = _from_documents(documents, ids)
+        ours = identified_documents(documents, ids)
         self.collection.add(ours, batch_size=batch_size)
         return [str(document.id) for document in ours]
 
@@ -124,7 +129,7 @@ class RolevecVectorStore(VectorStore):
     ) -> list[str]:
         """`add_texts` without blocking the event loop."""
         _refuse(kwargs)
-        return await self._aadd(_from_texts(texts, metadatas, ids), batch_size)
+        return await self._aadd(identified_texts(texts, metadatas, ids), batch_size)
 
     async def aadd_documents(
         self,
@@ -136,11 +141,13 @@ class RolevecVectorStore(VectorStore):
     ) -> list[str]:
         """`add_documents` without blocking the event loop."""
         _refuse(kwargs)
-        return await self._aadd(_from_documents(documents, ids), batch_size)
+        return await self._aadd(identified_documents(documents, ids), batch_size)
 
     async def _aadd(self, documents: list[Document], batch_size: int) -> list[str]:
         encoder = self.collection.encoder
-        if isinstance(encoder, ForeignEncoder):
+        if isinstance(encoder, ForeignEncoder):  # by its own async method
+            if batch_size < 1:
+                raise ValueError(f"batch_size={batch_size}; it must be at least 1")
             for start in range(0, len(documents), batch_size):
                 batch = documents[start : start + batch_size]
                 vectors = await encoder.aencode_documents([document.text for document in batch])
@@ -155,15 +162,22 @@ class RolevecVectorStore(VectorStore):
         ids: list[str] | None = None,
         *,
         filter: Where | None = None,
+        where: Where | None = None,
         **kwargs: Any,
     ) -> bool | None:
         """Delete by id or by filter; ids that are not there are no error.
 
+        Args:
+            ids: what to delete.
+            filter: a mapping over metadata or a Qdrant Filter, in place of ids.
+            where: another word for ``filter``.
+            **kwargs: none are known.
+
         Raises:
-            ValueError: neither ids nor a filter; nothing deletes everything by leaving out words.
+            ValueError: neither ids nor a filter (that does not delete everything), or both.
         """
         _refuse(kwargs)
-        self.collection.delete(ids, where=filter)
+        self.collection.delete(**_selection(ids, filter, where))
         return True
 
     async def adelete(
@@ -171,36 +185,37 @@ class RolevecVectorStore(VectorStore):
         ids: list[str] | None = None,
         *,
         filter: Where | None = None,
+        where: Where | None = None,
         **kwargs: Any,
     ) -> bool | None:
         """`delete` without blocking the event loop."""
         _refuse(kwargs)
-        await self.collection.adelete(ids, where=filter)
+        await self.collection.adelete(**_selection(ids, filter, where))
         return True
 
     # Reading
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[LangChainDocument]:
         """Documents by id; those that are not there are left out."""
-        return [_document(document) for document in self.collection.get(ids)]
+        return [to_langchain(document) for document in self.collection.get(ids)]
 
     async def aget_by_ids(self, ids: Sequence[str], /) -> list[LangChainDocument]:
         """`get_by_ids` without blocking the event loop."""
-        return [_document(document) for document in await self.collection.aget(ids)]
+        return [to_langchain(document) for document in await self.collection.aget(ids)]
 
     def similarity_search(
         self, query: str, k: int = 4, filter: Where | None = None, **kwargs: Any
     ) -> list[LangChainDocument]:
         """The nearest documents; ``filter`` is a mapping over metadata or a Qdrant Filter."""
         hits = self.collection.search(query, k=k, where=filter, **_search_options(kwargs))
-        return [_document(hit) for hit in hits]
+        return [to_langchain(hit) for hit in hits]
 
     def similarity_search_with_score(
         self, query: str, k: int = 4, filter: Where | None = None, **kwargs: Any
     ) -> list[tuple[LangChainDocument, float]]:
         """The nearest documents with their cosine in [-1, 1]."""
         hits = self.collection.search(query, k=k, where=filter, **_search_options(kwargs))
-        return [(_document(hit), hit.score) for hit in hits]
+        return [(to_langchain(hit), hit.score) for hit in hits]
 
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, filter: Where | None = None, **kwargs: Any
@@ -215,7 +230,7 @@ class RolevecVectorStore(VectorStore):
         """The documents nearest to a vector, with their cosine in [-1, 1]."""
         options = _search_options(kwargs)
         hits = self.collection.search_by_vector(embedding, k=k, where=filter, **options)
-        return [(_document(hit), hit.score) for hit in hits]
+        return [(to_langchain(hit), hit.score) for hit in hits]
 
     async def asimilarity_search(
         self, query: str, k: int = 4, filter: Where | None = None, **kwargs: Any
@@ -231,7 +246,7 @@ class RolevecVectorStore(VectorStore):
         vector = await self._aquery(query)
         options = _search_options(kwargs)
         hits = await self.collection.asearch_by_vector(vector, k=k, where=filter, **options)
-        return [(_document(hit), hit.score) for hit in hits]
+        return [(to_langchain(hit), hit.score) for hit in hits]
 
     async def asimilarity_search_by_vector(
         self, embedding: list[float], k: int = 4, filter: Where | None = None, **kwargs: Any
@@ -239,7 +254,7 @@ class RolevecVectorStore(VectorStore):
         """`similarity_search_by_vector` without blocking the event loop."""
         options = _search_options(kwargs)
         hits = await self.collection.asearch_by_vector(embedding, k=k, where=filter, **options)
-        return [_document(hit) for hit in hits]
+        return [to_langchain(hit) for hit in hits]
 
     def max_marginal_relevance_search(
         self,
@@ -255,7 +270,7 @@ class RolevecVectorStore(VectorStore):
         hits = self.collection.diverse(
             query, k=k, fetch_k=fetch_k, diversity=1 - lambda_mult, where=filter
         )
-        return [_document(hit) for hit in hits]
+        return [to_langchain(hit) for hit in hits]
 
     def max_marginal_relevance_search_by_vector(
         self,
@@ -271,7 +286,7 @@ class RolevecVectorStore(VectorStore):
         hits = self.collection.diverse_by_vector(
             embedding, k=k, fetch_k=fetch_k, diversity=1 - lambda_mult, where=filter
         )
-        return [_document(hit) for hit in hits]
+        return [to_langchain(hit) for hit in hits]
 
     async def amax_marginal_relevance_search(
         self,
@@ -301,7 +316,7 @@ class RolevecVectorStore(VectorStore):
         hits = await self.collection.adiverse_by_vector(
             embedding, k=k, fetch_k=fetch_k, diversity=1 - lambda_mult, where=filter
         )
-        return [_document(hit) for hit in hits]
+        return [to_langchain(hit) for hit in hits]
 
     async def _aquery(self, query: str) -> Any:
         vectors = await self.collection.encoder.aencode_queries([query])
@@ -315,30 +330,11 @@ class RolevecVectorStore(VectorStore):
         self.collection.close()
 
 
-def _from_texts(
-    texts: Iterable[str],
-    metadatas: Sequence[dict[str, Any]] | None,
-    ids: Sequence[str | None] | None,
-) -> list[Document]:
-    listed = list(texts)
-    for name, given in (("metadatas", metadatas), ("ids", ids)):
-        if given is not None and len(given) != len(listed):
-            raise ValueError(f"{len(listed)} texts, but {len(given)} {name}")
-    rows = zip(listed, metadatas or [{}] * len(listed), ids or [None] * len(listed), strict=True)
-    return identify_all([Document(text, i, metadata or {}) for text, metadata, i in rows])
-
-
-def _from_documents(
-    documents: Sequence[LangChainDocument], ids: Sequence[str | None] | None
-) -> list[Document]:
-    listed = list(documents)
-    own = [document.id for document in listed] if ids is None else ids
-    metadatas = [document.metadata for document in listed]
-    return _from_texts([document.page_content for document in listed], metadatas, own)
-
-
-def _document(found: Document | Hit) -> LangChainDocument:
-    return LangChainDocument(id=found.id, page_content=found.text, metadata=dict(found.metadata))
+def _selection(ids: list[str] | None, filter: Where | None, where: Where | None) -> dict[str, Any]:
+    given = [value for value in (ids, filter, where) if value is not None]
+    if len(given) > 1:
+        raise ValueError("say what to delete once: ids, or a filter")
+    return {"ids": ids, "where": filter if where is None else where}
 
 
 def _search_options(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@ import asyncio
 import copy
 import json
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from langchain_core.load import dumps, load, loads
 from pydantic import ValidationError
 
 from rolevec import Role
+from rolevec.encoders.loading import register_encoder
 from rolevec.errors import InvalidText, UnknownModel
 from rolevec.langchain import RolevecEmbeddings
 from rolevec.testing import FakeEncoder
@@ -76,6 +79,8 @@ def test_a_key_never_shows():
         secrets_map={"ROLEVEC_API_KEY": "sk-hidden"},
     )
     assert again.api_key.get_secret_value() == "sk-hidden"
+    assert b"sk-hidden" not in pickle.dumps(embeddings)
+    assert copy.deepcopy(embeddings).api_key == embeddings.api_key
 
 
 @pytest.mark.parametrize(
@@ -97,15 +102,47 @@ def test_an_encoder_handed_in():
 def test_mistakes_are_said(static_folder):
     with pytest.raises(UnknownModel, match="lihgt"):
         RolevecEmbeddings("lihgt").embed_query("x")
-    with pytest.raises(TypeError, match="batchsize"):
-        RolevecEmbeddings(f"static:{static_folder}", batchsize=3).embed_query("x")
+    with pytest.raises(ValidationError, match="batchsize"):
+        RolevecEmbeddings("light", batchsize=3)
+    with pytest.raises(TypeError, match="threads"):
+        RolevecEmbeddings(f"static:{static_folder}", threads=3).embed_query("x")
     with pytest.raises(ValidationError, match="truncation"):
         RolevecEmbeddings("light", truncation="maybe")
+    with pytest.raises(ValueError, match="api_key="):
+        RolevecEmbeddings("light", options={"api_key": "sk-hidden"})
+
+
+def test_settings_and_options_reach_the_encoder():
+    seen = {}
+
+    def make(rest, **options):
+        seen.update(options, rest=rest)
+        return FakeEncoder()
+
+    register_encoder("seen-by-test", make)
+    RolevecEmbeddings(
+        "seen-by-test:x", revision="r1", api_key="sk-hidden", options={"mine": 1}
+    ).embed_query("x")
+    assert seen["rest"] == "x"
+    assert (seen["revision"], seen["api_key"], seen["mine"]) == ("r1", "sk-hidden", 1)
+    assert "pooling" not in seen
+
+
+async def test_loading_does_not_hold_the_event_loop():
+    loop_went_on = threading.Event()
+
+    def make(rest, **options):
+        assert loop_went_on.wait(10), "the event loop stood still while the model was loading"
+        return FakeEncoder()
+
+    register_encoder("waits-for-loop", make)
+    vector = asyncio.create_task(RolevecEmbeddings("waits-for-loop:x").aembed_query("dog"))
+    await asyncio.sleep(0.01)
+    loop_went_on.set()
+    assert len(await vector) == 64
 
 
 def test_two_threads_load_one_model(static_folder):
-    from concurrent.futures import ThreadPoolExecutor
-
     embeddings = RolevecEmbeddings(f"static:{static_folder}")
     with ThreadPoolExecutor(8) as pool:
         encoders = list(pool.map(lambda _: embeddings.encoder, range(8)))
