@@ -35,7 +35,7 @@ OPTIONAL = {
     "torch": {"encoders/torch.py", "training/static.py"},
     "langchain_core": {"langchain/"},
     "llama_index": {"llama_index/"},
-    "qdrant_client": {"qdrant/"},
+    "qdrant_client": {"qdrant/", "llama_index/filters.py"},
     "qdrant_edge": {"qdrant/backends/"},
     "click": {"cli/"},
 }
