@@ -106,8 +106,8 @@ class BatchMaker:
         languages; this gives every language the need to find a few words among many.
         """
         store = self._stores["parallel"]
-        size = max(2, self._config.batch // 4)
-        rows = self._languages["parallel"].draw(self._rng, size, run=_RUN * _SENTENCES)
+        wanted = max(2, self._config.batch // 3) * _SENTENCES
+        rows = self._languages["parallel"].draw(self._rng, wanted, run=_RUN * _SENTENCES)
         size = len(rows) // _SENTENCES
         rows = rows[: size * _SENTENCES].reshape(size, _SENTENCES)
         native = self._rng.random() < 0.7

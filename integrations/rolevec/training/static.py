@@ -28,6 +28,7 @@ PROMPTS = {"query": "query: ", "document": "document: "}
 
 _CHECKPOINT, _STATE = "checkpoint.safetensors", "checkpoint.json"
 _DEVELOPMENT_PAIRS = 2000
+_BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ class _InfoNCE(torch.autograd.Function):
 
     Both softmaxes need the same exponentials, and their gradient is
     (p_row + p_column - 2 * identity) / 2n, so the matrix is made once and turned into the gradient
-    in place: a third of the time of two cross entropies at 4,096 pairs on a CPU.
+    in place, in blocks of rows that stay in the cache.
     """
 
     @staticmethod
@@ -233,18 +234,29 @@ class _InfoNCE(torch.autograd.Function):
         masked: tuple[torch.Tensor, ...],
     ) -> torch.Tensor:
         one, other = left.bfloat16(), right.bfloat16()
-        # A cosine is at most 1, so this keeps every exponent below zero.
-        scores = (one @ other.T).float().sub_(1).mul_(scale)
-        if len(masked[0]):
-            scores.index_put_(masked, torch.tensor(-torch.inf))
-        own = scores.diagonal().clone()
-        shares = scores.exp_()
-        by_row, by_column = shares.sum(dim=1), shares.sum(dim=0)
-        loss = (by_row.log() + by_column.log()).mean() / 2 - own.mean()
-        gradient = shares.mul_(by_row.reciprocal()[:, None] + by_column.reciprocal())
-        gradient.mul_(scale / (2 * len(left))).diagonal().sub_(scale / len(left))
-        slope = gradient.bfloat16()
-        ctx.save_for_backward((slope @ other).float(), (slope.T @ one).float())
+        blocks, by_row, own = [], [], []
+        by_column = torch.zeros(len(right))
+        for start in range(0, len(left), _BLOCK):
+            # A cosine is at most 1, so this keeps every exponent below zero.
+            scores = (one[start : start + _BLOCK] @ other.T).float().sub_(1).mul_(scale)
+            own.append(scores.diagonal(start).clone())
+            inside = (masked[0] >= start) & (masked[0] < start + _BLOCK)
+            shares = scores.exp_()
+            shares[masked[0][inside] - start, masked[1][inside]] = 0
+            by_row.append(shares.sum(dim=1))
+            by_column += shares.sum(dim=0)
+            blocks.append(shares)
+        rows = torch.cat(by_row)
+        loss = (rows.log() + by_column.log()).mean() / 2 - torch.cat(own).mean()
+        to_left, to_right = torch.empty_like(left), torch.zeros_like(right)
+        for start, shares in zip(range(0, len(left), _BLOCK), blocks, strict=True):
+            part = slice(start, start + _BLOCK)
+            gradient = shares.mul_(rows[part].reciprocal()[:, None] + by_column.reciprocal())
+            gradient.mul_(scale / (2 * len(left))).diagonal(start).sub_(scale / len(left))
+            slope = gradient.bfloat16()
+            to_left[part] = (slope @ other).float()
+            to_right += (slope.T @ one[part]).float()
+        ctx.save_for_backward(to_left, to_right)
         return loss
 
     @staticmethod
