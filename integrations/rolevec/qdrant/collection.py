@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
+from operator import length_hint
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import numpy as np
@@ -155,7 +156,8 @@ class Collection:
         Args:
             documents: a stream is read as it is written, never kept.
             batch_size: documents encoded and written at a time.
-            progress: show a bar on standard error.
+            progress: show a bar on standard error, with the time left where ``documents`` tells
+                its length or has a ``__length_hint__``.
 
         Raises:
             InvalidText: a text is blank or not encodable.
@@ -167,7 +169,8 @@ class Collection:
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size}; it must be at least 1")
         self._check()
-        total = len(documents) if isinstance(documents, Sequence) else None
+        # Only for the bar: a source may have to read itself through to tell.
+        total = (length_hint(documents) or None) if progress else None
         if isinstance(documents, Sequence):
             documents = identify_all(documents)
         report = AddReport()

@@ -1,0 +1,1 @@
+"""Reading files as documents and writing them in bulk."""

@@ -1,0 +1,155 @@
+import json
+
+import numpy as np
+import pytest
+
+from rolevec import Collection
+from rolevec.encoders.loading import load_encoder
+from rolevec.models.registry import cards
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "fox.txt").write_text("the quick brown fox", encoding="utf-8")
+    (folder / "dog.md").write_text("der faule Hund", encoding="utf-8")
+    (folder / "rows.jsonl").write_text(
+        '{"id": "cat", "text": "快速的狐狸", "n": 1}\n{"id": "bad"}\n', encoding="utf-8"
+    )
+    return folder
+
+
+def test_index_search_recommend(run, run_json, files, tmp_path):
+    report = run_json("index", files)
+    assert (report["added"], report["count"]) == (3, 3)
+    assert [r["where"] for r in report["rejected"]] == ["rows.jsonl:2"]
+    assert run_json("index", files)["count"] == 3
+
+    best = run_json("search", "the quick brown fox", "-k", 1)
+    assert [(hit["id"], hit["text"]) for hit in best] == [("fox.txt", "the quick brown fox")]
+    assert best[0]["metadata"] == {"source": "fox.txt"}
+    filtered = run_json("search", "fox", "--where", '{"n": {"gte": 1}}')
+    assert [hit["id"] for hit in filtered] == ["cat"]
+    assert run_json("search", "fox", "--min-score", "1.1") == []
+
+    liked = run_json("recommend", "fox.txt", "--unlike", "dog.md")
+    assert [hit["id"] for hit in liked] == ["cat"]
+    assert (tmp_path / "rolevec-data" / "documents").is_dir()
+
+
+def test_what_people_see(run, files):
+    indexed = run("index", files)
+    assert indexed.code == 0
+    assert "3 documents written." in indexed.out
+    assert 'rolevec search "your question"' in indexed.out
+    assert "rows.jsonl:2: it has no text under 'text'; it has id" in indexed.err
+    found = run("search", "the quick brown fox", "-k", 1)
+    assert "fox.txt" in found.out
+    assert "the quick brown fox" in found.out
+    nothing = run("search", "fox", "--min-score", "1.1")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert "Nothing found" in nothing.err
+
+
+def test_the_next_step_names_the_store(run, files):
+    out = run("index", files, "--store", "elsewhere", "--collection", "mine").out
+    assert '"your question" --store elsewhere --collection mine' in out
+
+
+def test_strict_stops_and_says_where(run, files):
+    result = run("index", files, "--strict")
+    assert result.code == 1
+    assert "rows.jsonl:2" in result.err
+
+
+def test_cut_texts_are_counted(run, run_json, tmp_path):
+    (tmp_path / "long.txt").write_text("fox " * 50, encoding="utf-8")
+    assert "longer than the model takes" in run("index", tmp_path / "long.txt").err
+    report = run_json("index", tmp_path / "long.txt")
+    assert report["truncated"] == 1
+    assert report["dropped_tokens"] > 10
+    assert run_json("index", tmp_path / "long.txt", "--truncation", "split")["truncated"] == 0
+    refused = run("index", tmp_path / "long.txt", "--truncation", "error")
+    assert refused.code == 1
+    assert "longer than 16 tokens" in refused.err
+
+
+def test_settings_of_a_collection_are_held_to(run, files, static_folder):
+    assert run("index", files, "--dimensions", 16, "--quantization", "int8").code == 0
+    assert run("search", "fox", "--dimensions", 16).code == 0
+    with Collection.open(
+        "documents", load_encoder(static_folder), store="rolevec-data", dimensions=16
+    ) as collection:
+        assert collection.dim == 16
+    refused = run("index", files)
+    assert refused.code == 1
+    assert "dim: 16 in the collection, 32 given" in refused.err
+
+
+def test_embed(run, run_json, static_folder, tmp_path):
+    encoder = load_encoder(static_folder)
+    shown = run_json("embed", "the fox", "der Hund", "--role", "search_query")
+    assert (shown["role"], shown["dim"], shown["texts"]) == ("query", 32, 2)
+    expected = encoder.encode_queries(["the fox", "der Hund"])
+    assert np.allclose(shown["vectors"], expected)
+
+    lines = run("embed", "-r", "document", stdin="the fox\nder Hund\n").out.splitlines()
+    assert [line.split("  ")[1] for line in lines] == ["the fox", "der Hund"]
+    assert "(32 in all)" in lines[0]
+
+    target = tmp_path / "vectors.npy"
+    written = run("embed", "the fox", "-r", "query", "--dimensions", 8, "-o", target)
+    assert "1 vectors of dimension 8" in written.out
+    cut = np.load(target)
+    assert np.allclose(cut, encoder.encode(["the fox"], "query", dimensions=8))
+
+
+def test_embed_wants_a_role(run):
+    assert run("embed", "x").code == 2
+    wrong = run("embed", "x", "--role", "qurey")
+    assert wrong.code == 2
+    assert "unknown role 'qurey'" in wrong.err
+    blank = run("embed", "x", " ", "--role", "query")
+    assert blank.code == 1
+    assert "text 1 is blank" in blank.err
+
+
+def test_models(run, run_json):
+    listed = run_json("models")
+    assert [card["name"] for card in listed] == [card.name for card in cards()]
+    assert "intfloat/multilingual-e5-small" in run("models").out
+    one = run_json("models", "embed-multilingual-light-v3.0")
+    assert (one["name"], one["dim"]) == ("intfloat/multilingual-e5-small", 384)
+    assert "'passage: '" in run("models", "intfloat/multilingual-e5-small").out
+    unknown = run("models", "multilingual-e5-smal")
+    assert unknown.code == 1
+    assert "did you mean" in unknown.err
+
+
+def test_doctor(run, run_json, static_folder, tmp_path):
+    seen = run_json("doctor", static_folder)
+    assert all(check["passed"] for check in seen["checks"])
+    assert seen["installed"]["numpy"] == np.__version__
+    assert "unit length" in run("doctor", static_folder).out
+
+    # A prompt that the table knows nothing of: the roles have no effect, and loading says so.
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for file in static_folder.iterdir():
+        (broken / file.name).write_bytes(file.read_bytes())
+    config = json.loads((broken / "config.json").read_text())
+    broken_config = config | {"prompts": {"query": "{text}☃"}, "unk_id": 0}
+    (broken / "config.json").write_text(json.dumps(broken_config), encoding="utf-8")
+    result = run("doctor", broken)
+    assert result.code == 1
+    assert "it can tell apart" in result.err
+
+
+def test_a_filter_that_is_no_filter(run, files):
+    run("index", files)
+    for where in ("{", "[1]"):
+        assert run("search", "x", "--where", where).code == 2
+    wrong = run("search", "x", "--where", '{"n": {"around": 1}}')
+    assert wrong.code == 1
+    assert "unknown operator around" in wrong.err
