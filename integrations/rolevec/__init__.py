@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rolevec.documents import JSON, Document, Hit
+    from rolevec.encoders.loading import load_encoder, register_encoder
     from rolevec.encoders.protocol import Encoder
     from rolevec.errors import RolevecError
     from rolevec.fingerprint import Fingerprint
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rolevec.qdrant.adding import AddReport
     from rolevec.qdrant.collection import Collection
     from rolevec.qdrant.stores import list_collections
+    from rolevec.ranking.rerank import rerank
     from rolevec.roles import Role
     from rolevec.truncation import TruncationReport, TruncationWarning
     from rolevec.vectors import Matrix
@@ -38,6 +40,9 @@ _HOME = {
     "TruncationReport": "rolevec.truncation",
     "TruncationWarning": "rolevec.truncation",
     "list_collections": "rolevec.qdrant.stores",
+    "load_encoder": "rolevec.encoders.loading",
+    "register_encoder": "rolevec.encoders.loading",
+    "rerank": "rolevec.ranking.rerank",
 }
 
 __all__ = [
@@ -56,6 +61,9 @@ __all__ = [
     "TruncationReport",
     "TruncationWarning",
     "list_collections",
+    "load_encoder",
+    "register_encoder",
+    "rerank",
 ]
 
 

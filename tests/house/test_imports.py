@@ -32,7 +32,7 @@ OPTIONAL = {
     "huggingface_hub": {"models/hub.py"},
     "onnxruntime": {"encoders/onnx.py"},
     "transformers": {"encoders/torch.py"},
-    "torch": {"encoders/torch.py", "training/static.py"},
+    "torch": {"encoders/torch.py", "training/"},
     "langchain_core": {"langchain/"},
     "llama_index": {"llama_index/"},
     "qdrant_client": {"qdrant/", "llama_index/filters.py"},

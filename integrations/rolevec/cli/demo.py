@@ -116,18 +116,16 @@ def _ask(corpus: dict[str, Any], collection: Collection) -> list[Answer]:
 
 
 def _print_answers(answers: list[Answer], languages: dict[str, str]) -> None:
-    rows: list[tuple[str, str, str]] = []
+    rows: list[tuple[str, str, str, str]] = []
     for answer in answers:
-        rows.append(("?", answer.language, answer.question))
         best = answer.hits[0]
         mark = "✓" if answer.rank == 1 else "✗"
-        rows.append((mark, languages[str(best.metadata["language"])], best.text))
-        rows.append(("", f"{best.score:.2f}", ""))
-    print_table(
-        ["", "language", "question, and the document found"],
-        rows[:-1],
-        wide="question, and the document found",
-    )
+        rows += [
+            ("?", answer.language, answer.question, ""),
+            (mark, languages[str(best.metadata["language"])], best.text, f"{best.score:.2f}"),
+            ("", "", "", ""),
+        ]
+    print_table(["", "language", _FOUND, ">cosine"], rows[:-1], wide=_FOUND)
 
 
 def _summary(encoder: Encoder, documents: int, answers: list[Answer]) -> dict[str, Any]:

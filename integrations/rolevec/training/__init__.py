@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rolevec.errors import MissingExtra
+
 if TYPE_CHECKING:
     from rolevec.training.config import TrainConfig
     from rolevec.training.static import train
@@ -20,7 +22,12 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name == "torch":
+            raise MissingExtra("torch", "train") from error
+        raise
 
 
 def __dir__() -> list[str]:

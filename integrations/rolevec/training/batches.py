@@ -15,7 +15,10 @@ from rolevec.training.store import Ints, PairStore
 # Rows of one language that stand together in a retrieval batch: negatives in another language
 # would be told apart by their script alone.
 _RUN = 128
-_SENTENCES = 6
+# A made-up passage has this many sentences.
+_FEWEST_SENTENCES, _MOST_SENTENCES = 2, 8
+# Least share of a sentence, or of its translation, that is asked for.
+_ASKED, _ASKED_TRANSLATED = 0.35, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +105,28 @@ class BatchMaker:
     def _passages(self) -> Batch:
         """Queries against made-up passages: several sentences of a language, one of them asked.
 
-        The question is a span of that sentence or its translation. Real questions exist for few
+        The question is a part of that sentence or of its translation. Real questions exist for few
         languages; this gives every language the need to find a few words among many.
         """
-        store = self._stores["parallel"]
-        wanted = max(2, self._config.batch // 3) * _SENTENCES
-        rows = self._languages["parallel"].draw(self._rng, wanted, run=_RUN * _SENTENCES)
-        size = len(rows) // _SENTENCES
-        rows = rows[: size * _SENTENCES].reshape(size, _SENTENCES)
-        native = self._rng.random() < 0.7
+        store, rng = self._stores["parallel"], self._rng
+        length = int(rng.integers(_FEWEST_SENTENCES, _MOST_SENTENCES + 1))
+        # Twice a batch of sentences, so that long passages come in smaller batches.
+        wanted = max(2, self._config.batch * 2 // length) * length
+        rows = self._languages["parallel"].draw(rng, wanted, run=_RUN * length)
+        size = min(len(rows) // length, self._config.batch)
+        rows = rows[: size * length].reshape(size, length)
+        native = rng.random() < 0.6
         near, far = (store.left, store.right) if native else (store.right, store.left)
         asked = rows[:, 0]
-        translated = self._rng.random(size) < 0.4
+        translated = rng.random(size) < 0.5
         text = np.where(translated, far[asked], near[asked])
         starts, lengths = store.offsets[text], np.diff(store.offsets)[text]
-        spans = np.where(translated, lengths, np.maximum(1, (lengths * 0.6).astype(np.int64)))
-        starts = starts + (self._rng.random(size) * (lengths - spans + 1)).astype(np.int64)
+        least = np.where(translated, _ASKED_TRANSLATED, _ASKED)
+        share = least + (1 - least) * rng.random(size)
+        spans = np.maximum(1, (lengths * share).astype(np.int64))
+        starts = starts + (rng.random(size) * (lengths - spans + 1)).astype(np.int64)
         query = _gather(store.flat, starts, spans, np.full(size, self._query), 1)
-        document = bags(store, near[rows].ravel(), np.full(size, self._document), _SENTENCES)
+        document = bags(store, near[rows].ravel(), np.full(size, self._document), length)
         return Batch(query, document, store.right_key[asked], store.right_key[asked])
 
 

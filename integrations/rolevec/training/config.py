@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from rolevec.training.data import Kind
 
@@ -23,6 +23,7 @@ class TrainConfig:
         name: name of the model.
         licence: licence of the model, as written into its config.json.
         dim: dimension of the vectors.
+        bits: of a weight in the exported table, 4 or 8; 4 take an even dimension.
         vocab: entries of the tokenizer, added tokens included.
         max_tokens: longest input the model announces.
         tokenizer_lines: number of lines from which the vocabulary is learned.
@@ -35,6 +36,14 @@ class TrainConfig:
         matryoshka: smaller dimensions trained along.
         matryoshka_weight: weight of each smaller dimension's loss; the full one has 1.
         matryoshka_batch: how many pairs of a batch train the smaller dimensions.
+        teacher: encoder whose neighbourhoods and vectors are taken over, as `load_encoder` takes
+            it; empty for none.
+        teacher_language: the teacher reads texts in this language, on either side of a pair.
+        teacher_texts: how many of them it reads at most.
+        teacher_batch: how many pairs of a batch it teaches at most.
+        teacher_scale: factor on the teacher's cosine before the softmax.
+        neighbour_weight: weight of being near what the teacher says is near.
+        target_weight: weight of reaching the teacher's vector through a linear map.
         mix: share of the steps for each kind of pair ("passage" is made from parallel rows).
         lexicon_until: share of the run after which word pairs are no longer used.
         source_weights: prefix of a source-id -> how much its rows count; the longest prefix wins.
@@ -51,6 +60,7 @@ class TrainConfig:
     name: str = "static"
     licence: str = ""
     dim: int = 256
+    bits: Literal[4, 8] = 8
     vocab: int = 110_000
     max_tokens: int = 512
     tokenizer_lines: int = 1_000_000
@@ -63,6 +73,13 @@ class TrainConfig:
     matryoshka: tuple[int, ...] = ()
     matryoshka_weight: float = 0.2
     matryoshka_batch: int = 1024
+    teacher: str = ""
+    teacher_language: str = "eng"
+    teacher_texts: int = 500_000
+    teacher_batch: int = 1024
+    teacher_scale: float = 16.0
+    neighbour_weight: float = 1.5
+    target_weight: float = 3.0
     mix: Mapping[str, float] = field(default_factory=lambda: {"parallel": 1.0})
     lexicon_until: float = 0.4
     source_weights: Mapping[str, float] = field(default_factory=dict)
@@ -80,6 +97,10 @@ class TrainConfig:
             raise ValueError("mix gives no kind of pair a share")
         if self.batch < 2 or self.steps < 1:
             raise ValueError("batch must be at least 2 and steps at least 1")
+        if self.bits not in (4, 8) or (self.bits == 4 and self.dim % 2):
+            raise ValueError(
+                f"bits={self.bits} with dim={self.dim}: 8, or 4 with an even dimension"
+            )
         if any(not 0 < d < self.dim for d in self.matryoshka):
             raise ValueError(f"matryoshka dimensions must lie between 0 and {self.dim}")
 

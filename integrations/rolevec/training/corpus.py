@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from rolevec.training.config import TrainConfig
 from rolevec.training.data import Kind, Pair, read_pairs, texts_by_language
 from rolevec.training.store import PairStore, build_store, thin
+from rolevec.training.teacher import Teacher, ask_teacher
 from rolevec.training.tokenizer import sample_lines, save_tokenizer, train_tokenizer
 
 # Enough of a line to learn a vocabulary from; passages would outweigh everything else.
@@ -36,6 +37,30 @@ def load_tokenizer(config: TrainConfig, prompts: Mapping[str, str]) -> Tokenizer
     return tokenizer
 
 
+def load_teacher(config: TrainConfig, *, progress: bool) -> Teacher | None:
+    """The vectors of the run's teacher: from its cache, or asked for; None without a teacher."""
+    if not config.teacher:
+        return None
+    path = config.cache / "teacher.npz" if config.cache else None
+    if path is not None and path.exists():
+        return Teacher.load(path)
+    pairs = chain.from_iterable(
+        _thinned(config, kind) for kind in _kinds() if _is_used(config, kind)
+    )
+    teacher = ask_teacher(
+        config.teacher,
+        pairs,
+        config.teacher_language,
+        config.teacher_texts,
+        config.seed,
+        progress=progress,
+    )
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        teacher.save(path)
+    return teacher
+
+
 def load_stores(
     config: TrainConfig, tokenizer: Tokenizer
 ) -> tuple[dict[str, PairStore], PairStore]:
@@ -43,7 +68,7 @@ def load_stores(
     stores: dict[str, PairStore] = {}
     held_out = build_store((), tokenizer)
     for kind in _kinds():
-        if not any(_uses(name, kind) and share > 0 for name, share in config.mix.items()):
+        if not _is_used(config, kind):
             continue
         store = _store(config, kind, tokenizer)
         if kind == "parallel":
@@ -56,8 +81,7 @@ def _store(config: TrainConfig, kind: Kind, tokenizer: Tokenizer) -> PairStore:
     path = config.cache / f"{kind}.npz" if config.cache else None
     if path is not None and path.exists():
         return PairStore.load(path)
-    pairs = thin(_pairs(config, kind), config.source_weights)
-    store = build_store(pairs, tokenizer, config.max_rows)
+    store = build_store(_thinned(config, kind), tokenizer, config.max_rows)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         store.save(path)
@@ -68,8 +92,14 @@ def _pairs(config: TrainConfig, kind: Kind) -> Iterator[Pair]:
     return read_pairs(config.data, kind, config.exclude_sources)
 
 
-def _uses(name: str, kind: Kind) -> bool:
-    return name == kind or (name == "passage" and kind == "parallel")
+def _thinned(config: TrainConfig, kind: Kind) -> Iterator[Pair]:
+    return thin(_pairs(config, kind), config.source_weights)
+
+
+def _is_used(config: TrainConfig, kind: Kind) -> bool:
+    """Passages are made from parallel rows."""
+    names = (kind, "passage") if kind == "parallel" else (kind,)
+    return any(config.mix.get(name, 0) > 0 for name in names)
 
 
 def _kinds() -> tuple[Kind, ...]:

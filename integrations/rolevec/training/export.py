@@ -1,4 +1,4 @@
-"""Write a token table as one byte per weight, with the files that make it a model."""
+"""Write a token table in 4 or 8 bits a weight, with the files that make it a model."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 from tokenizers import Tokenizer
 
+from rolevec.encoders.table import FOUR_BIT_ZERO
 from rolevec.training.tokenizer import save_tokenizer
 
 FORMAT = "rolevec-static"
@@ -20,20 +21,28 @@ FORMAT_VERSION = 1
 
 
 def quantise(
-    table: npt.NDArray[np.float32],
-) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """Round each row to 255 steps of its own size.
+    table: npt.NDArray[np.float32], bits: Literal[4, 8] = 8
+) -> tuple[npt.NDArray[np.int8] | npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Round each row to steps of its own size: 255 of them in 8 bits, 15 in 4.
 
     Args:
         table: float32, shape (vocab, dim).
+        bits: of a weight; 4 needs an even dimension.
 
     Returns:
-        int8 rows (vocab, dim) and float32 scales (vocab,); ``scales[:, None] * rows`` differs
-        from the table by at most half a scale in every weight. A row of zeros has scale 0.
+        rows and float32 scales (vocab,). In 8 bits the rows are int8 (vocab, dim), and
+        ``scales[:, None] * rows`` differs from the table by at most half a scale in every weight;
+        in 4 bits they are uint8 (vocab, dim / 2), packed as `TokenTable` unpacks them, with the
+        same bound. A row of zeros has scale 0.
     """
-    scales = (np.abs(table).max(axis=1) / 127).astype(np.float32)
+    most = 127 if bits == 8 else 7
+    scales = (np.abs(table).max(axis=1) / most).astype(np.float32)
     steps = np.divide(table, scales[:, None], out=np.zeros_like(table), where=scales[:, None] > 0)
-    return np.clip(np.rint(steps), -127, 127).astype(np.int8), scales
+    rounded = np.clip(np.rint(steps), -most, most).astype(np.int8)
+    if bits == 8:
+        return rounded, scales
+    low, high = np.split((rounded + FOUR_BIT_ZERO).astype(np.uint8), 2, axis=1)
+    return low | high << 4, scales
 
 
 def export(
@@ -41,6 +50,7 @@ def export(
     tokenizer: Tokenizer,
     table: npt.NDArray[np.float32],
     description: Mapping[str, Any],
+    bits: Literal[4, 8] = 8,
 ) -> Path:
     """Write tokenizer.json, model.safetensors and config.json.
 
@@ -49,13 +59,14 @@ def export(
         tokenizer: its ids are the rows of ``table``.
         table: float32, shape (vocab, dim).
         description: the fields of config.json that the table does not tell.
+        bits: of a weight.
 
     Raises:
         ValueError: tokenizer and table differ in size.
     """
     if tokenizer.get_vocab_size() != len(table):
         raise ValueError(f"{tokenizer.get_vocab_size()} tokens, but {len(table)} rows")
-    rows, scales = quantise(table)
+    rows, scales = quantise(table, bits)
     weights = save({"embeddings": rows, "scales": scales})
     config = {
         "format": FORMAT,

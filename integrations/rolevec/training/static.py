@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,23 +11,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 from torch.nn.functional import embedding_bag, normalize
 
 from rolevec.encoders.progress import counter
-from rolevec.training.batches import Bags, Batch, BatchMaker, bags
+from rolevec.training.batches import BatchMaker, bags
 from rolevec.training.config import TrainConfig
-from rolevec.training.corpus import load_stores, load_tokenizer
+from rolevec.training.corpus import load_stores, load_teacher, load_tokenizer
 from rolevec.training.export import export
-from rolevec.training.negatives import false_negatives
+from rolevec.training.learner import TableLearner
 from rolevec.training.store import PairStore
+from rolevec.training.teacher import Teacher
+from rolevec.training.teaching import Teaching
 
 PROMPTS = {"query": "query: ", "document": "document: "}
 
-_CHECKPOINT, _STATE = "checkpoint.safetensors", "checkpoint.json"
 _DEVELOPMENT_PAIRS = 2000
-_BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +48,9 @@ class TrainResult:
 def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     """Train a static model, or go on with a run that was killed.
 
-    The tokenised pairs, the tokenizer and a checkpoint are kept in ``config.cache``; a second run
-    with the same settings starts from them. Equal settings and data give equal tables on one
-    machine.
+    The tokenizer, the tokenised pairs, the teacher's vectors and a checkpoint are kept in
+    ``config.cache``; a second run with the same settings starts from them. Equal settings and data
+    give equal tables on one machine.
 
     Args:
         config: settings; see `TrainConfig`.
@@ -60,13 +58,16 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
 
     Raises:
         ValueError: the data folder holds no pairs of the kinds asked for.
+        UnknownModel, ModelNotAvailable: no such teacher; see `load_encoder`.
     """
     torch.manual_seed(config.seed)
     tokenizer = load_tokenizer(config, PROMPTS)
     stores, held_out = load_stores(config, tokenizer)
     query, document = (tokenizer.encode(PROMPTS[r]).ids[0] for r in ("query", "document"))
     batches = BatchMaker(stores, config, query, document)
-    table = _Table(config, _frequencies(stores, tokenizer.get_vocab_size()))
+    teacher = load_teacher(config, progress=progress)
+    teaching = Teaching(teacher, config) if teacher else None
+    table = TableLearner(config, _frequencies(stores, tokenizer.get_vocab_size()), teaching)
     table.resume()
     with counter(config.steps, f"training {config.name}", show=progress) as advance:
         advance(table.step)
@@ -76,12 +77,13 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         config.output,
         tokenizer,
         table.rows.numpy(),
-        _description(config, stores, tokenizer, development),
+        _description(config, stores, tokenizer, teacher, development),
+        config.bits,
     )
     return TrainResult(folder, tuple(table.losses), development)
 
 
-def _loop(config: TrainConfig, batches: BatchMaker, table: _Table, advance: Any) -> None:
+def _loop(config: TrainConfig, batches: BatchMaker, table: TableLearner, advance: Any) -> None:
     """The next batch is gathered in a thread while the last one is learned from."""
     window: list[float] = []
     with ThreadPoolExecutor(1) as drawer:
@@ -96,180 +98,6 @@ def _loop(config: TrainConfig, batches: BatchMaker, table: _Table, advance: Any)
                 window.clear()
             if table.step % config.checkpoint_steps == 0:
                 table.save()
-
-
-class _Table:
-    """The rows being learned, and the optimiser's memory of them.
-
-    Row-wise Adagrad: one running sum of squared gradients a row, so a rare token still moves far
-    when it is met, and a frequent one settles. Rows start short where a token is frequent, as in
-    smooth inverse frequency weighting (Arora, Liang, Ma, ICLR 2017), because the mean is taken
-    over rows as they are.
-    """
-
-    def __init__(self, config: TrainConfig, frequencies: npt.NDArray[np.float64]) -> None:
-        self._config = config
-        self.step = 0
-        self.losses: list[float] = []
-        generator = torch.Generator().manual_seed(config.seed)
-        shape = (len(frequencies), config.dim)
-        weights = torch.from_numpy(1e-3 / (1e-3 + frequencies)).float()
-        self.rows = torch.randn(shape, generator=generator) * config.dim**-0.5 * weights[:, None]
-        self._squares = torch.zeros(len(frequencies))
-
-    def learn(self, batch: Batch) -> float:
-        """One step; returns the loss."""
-        both = _joined(batch.left, batch.right)
-        ids, offsets = torch.from_numpy(both.ids), torch.from_numpy(both.offsets)
-        with torch.no_grad():
-            means = embedding_bag(ids, self.rows, offsets, include_last_offset=True, mode="mean")
-        means.requires_grad_(True)
-        left, right = means.tensor_split(2)
-        loss = self._loss(left, right, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        assert means.grad is not None
-        self._update(both, means.grad)
-        self.step += 1
-        return float(loss.detach())
-
-    def _loss(self, left: torch.Tensor, right: torch.Tensor, batch: Batch) -> torch.Tensor:
-        config = self._config
-        masked = false_negatives(batch.left_keys, batch.right_keys)
-        loss = info_nce(left, right, config.similarity_scale, masked)
-        if not config.matryoshka:
-            return loss
-        few = min(config.matryoshka_batch, len(left))
-        masked = false_negatives(batch.left_keys[:few], batch.right_keys[:few])
-        for dim in config.matryoshka:
-            part = info_nce(left[:few, :dim], right[:few, :dim], config.similarity_scale, masked)
-            loss = loss + part * config.matryoshka_weight
-        return loss
-
-    def _update(self, bag: Bags, gradient: torch.Tensor) -> None:
-        # The gradient of a row is the sum over its occurrences of the gradient of the bag it lies
-        # in: again a sum over bags, of bag numbers sorted by token.
-        lengths = np.diff(bag.offsets)
-        gradient = gradient / torch.from_numpy(lengths).float()[:, None]
-        owner = np.repeat(np.arange(len(lengths)), lengths)
-        order = np.argsort(bag.ids, kind="stable")
-        ranked = bag.ids[order]
-        starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
-        touched = torch.from_numpy(ranked[starts])
-        rows = embedding_bag(
-            torch.from_numpy(owner[order]), gradient, torch.from_numpy(starts), mode="sum"
-        )
-        self._squares.index_add_(0, touched, rows.square().mean(dim=1))
-        step = self._rate() / (self._squares[touched].sqrt() + 1e-12)
-        self.rows.index_add_(0, touched, rows * -step[:, None])
-
-    def _rate(self) -> float:
-        config = self._config
-        warm = max(1.0, config.warmup * config.steps)
-        left = max(0.0, (config.steps - self.step) / max(1.0, config.steps - warm))
-        return config.learning_rate * min(1.0, (self.step + 1) / warm, left)
-
-    def save(self) -> None:
-        """Write a checkpoint, whole or not at all."""
-        if self._config.cache is None:
-            return
-        path = self._config.cache / _CHECKPOINT
-        part = path.with_suffix(".part")
-        save_file({"rows": self.rows.numpy(), "squares": self._squares.numpy()}, part)
-        part.replace(path)
-        state = {"settings": _settings(self._config), "step": self.step, "losses": self.losses}
-        part = path.with_name(_STATE + ".part")
-        part.write_text(json.dumps(state), encoding="utf-8")
-        part.replace(path.with_name(_STATE))
-
-    def resume(self) -> None:
-        """Take up the checkpoint if there is one of this very run."""
-        if self._config.cache is None or not (self._config.cache / _STATE).exists():
-            return
-        state = json.loads((self._config.cache / _STATE).read_text(encoding="utf-8"))
-        if state["settings"] != _settings(self._config):
-            return
-        arrays = load_file(self._config.cache / _CHECKPOINT)
-        self.rows, self._squares = map(torch.from_numpy, (arrays["rows"], arrays["squares"]))
-        self.step, self.losses = state["step"], state["losses"]
-
-
-def info_nce(
-    left: torch.Tensor,
-    right: torch.Tensor,
-    scale: float,
-    masked: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
-) -> torch.Tensor:
-    """Symmetric InfoNCE: each left must pick its right among all rights, and the other way round.
-
-    Oord, Li, Vinyals, "Representation learning with contrastive predictive coding" (2018), over
-    cosines times ``scale``. The similarities are computed in bfloat16, whose error is well below
-    what a temperature of 1/20 resolves; the softmax is in float32.
-
-    Args:
-        left: shape (n, dim), of any length.
-        right: shape (n, dim); row i belongs to ``left[i]``.
-        scale: factor on the cosine.
-        masked: cells (i, j) left out; see `false_negatives`.
-    """
-    cells = tuple(torch.from_numpy(part) for part in masked)
-    apply: Any = _InfoNCE.apply
-    loss: torch.Tensor = apply(normalize(left), normalize(right), scale, cells)
-    return loss
-
-
-class _InfoNCE(torch.autograd.Function):
-    """Loss and gradient in one pass over the similarity matrix.
-
-    Both softmaxes need the same exponentials, and their gradient is
-    (p_row + p_column - 2 * identity) / 2n, so the matrix is made once and turned into the gradient
-    in place, in blocks of rows that stay in the cache.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        left: torch.Tensor,
-        right: torch.Tensor,
-        scale: float,
-        masked: tuple[torch.Tensor, ...],
-    ) -> torch.Tensor:
-        one, other = left.bfloat16(), right.bfloat16()
-        blocks, by_row, own = [], [], []
-        by_column = torch.zeros(len(right))
-        for start in range(0, len(left), _BLOCK):
-            # A cosine is at most 1, so this keeps every exponent below zero.
-            scores = (one[start : start + _BLOCK] @ other.T).float().sub_(1).mul_(scale)
-            own.append(scores.diagonal(start).clone())
-            inside = (masked[0] >= start) & (masked[0] < start + _BLOCK)
-            shares = scores.exp_()
-            shares[masked[0][inside] - start, masked[1][inside]] = 0
-            by_row.append(shares.sum(dim=1))
-            by_column += shares.sum(dim=0)
-            blocks.append(shares)
-        rows = torch.cat(by_row)
-        loss = (rows.log() + by_column.log()).mean() / 2 - torch.cat(own).mean()
-        to_left, to_right = torch.empty_like(left), torch.zeros_like(right)
-        for start, shares in zip(range(0, len(left), _BLOCK), blocks, strict=True):
-            part = slice(start, start + _BLOCK)
-            gradient = shares.mul_(rows[part].reciprocal()[:, None] + by_column.reciprocal())
-            gradient.mul_(scale / (2 * len(left))).diagonal(start).sub_(scale / len(left))
-            slope = gradient.bfloat16()
-            to_left[part] = (slope @ other).float()
-            to_right += (slope.T @ one[part]).float()
-        ctx.save_for_backward(to_left, to_right)
-        return loss
-
-    @staticmethod
-    def backward(ctx: Any, *outer: torch.Tensor) -> Any:
-        left, right = ctx.saved_tensors
-        return left * outer[0], right * outer[0], None, None
-
-
-def _joined(left: Bags, right: Bags) -> Bags:
-    return Bags(
-        np.concatenate([left.ids, right.ids]),
-        np.concatenate([left.offsets, right.offsets[1:] + left.offsets[-1]]),
-    )
 
 
 def _frequencies(stores: Mapping[str, PairStore], vocab: int) -> npt.NDArray[np.float64]:
@@ -295,14 +123,20 @@ def _bitext(rows: torch.Tensor, pairs: PairStore, document: int) -> float:
     return float((found == torch.arange(len(chosen))).float().mean())
 
 
-def _settings(config: TrainConfig) -> dict[str, Any]:
-    return json.loads(json.dumps(config.to_dict()))  # type: ignore[no-any-return]
+def _sources(stores: Mapping[str, PairStore]) -> dict[str, int]:
+    """Rows of each source, over all kinds of pairs."""
+    total: dict[str, int] = {}
+    for store in stores.values():
+        for source, rows in store.sources.items():
+            total[source] = total.get(source, 0) + rows
+    return dict(sorted(total.items()))
 
 
 def _description(
     config: TrainConfig,
     stores: Mapping[str, PairStore],
     tokenizer: Tokenizer,
+    teacher: Teacher | None,
     development: float | None,
 ) -> dict[str, Any]:
     """What the exported model says of itself."""
@@ -326,6 +160,8 @@ def _description(
             "batch": config.batch,
             "seed": config.seed,
             "pairs": sum(pairs.values()),
+            "sources": _sources(stores),
+            "teacher": teacher.name if teacher else None,
             "development_bitext": None if development is None else round(development, 4),
         },
     }

@@ -8,13 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from safetensors.numpy import save_file
 
 from rolevec import Role
+from rolevec.encoders.loading import register_encoder
 from rolevec.encoders.static import StaticEncoder
+from rolevec.encoders.table import TokenTable
+from rolevec.testing import FakeEncoder
 from rolevec.training.config import TrainConfig
 from rolevec.training.data import language_shares, read_pairs, source_weight, text_key
 from rolevec.training.export import quantise
 from rolevec.training.negatives import false_negatives
+from rolevec.training.teacher import Teacher, ask_teacher
 
 WORDS = {
     "dog": "hund", "cat": "katze", "house": "haus", "tree": "baum", "river": "fluss",
@@ -41,6 +46,12 @@ def data(tmp_path):
     lines = (f"{english}\tdeu\t{german}\ttoy\n" for english, german in WORDS.items())
     (folder / "lexicon.tsv").write_text("".join(lines), encoding="utf-8")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def teacher():
+    """What "fake-teacher:" loads; it knows more of spelling than of meaning."""
+    register_encoder("fake-teacher", lambda rest, **options: FakeEncoder(dim=24, name="fake"))
 
 
 def config(data, tmp_path, **changes):
@@ -78,10 +89,11 @@ def test_a_toy_model_learns_to_translate(data, tmp_path):
 
 
 def test_a_killed_run_goes_on_to_the_same_table(data, tmp_path, monkeypatch):
-    from rolevec.training import static, train
+    from rolevec.training import learner, train
 
-    whole = train(config(data, tmp_path / "whole"), progress=False)
-    learn, calls = static._Table.learn, []
+    taught = {"teacher": "fake-teacher:x", "bits": 4}
+    whole = train(config(data, tmp_path / "whole", **taught), progress=False)
+    learn, calls = learner.TableLearner.learn, []
 
     def dies(self, batch):
         calls.append(1)
@@ -90,12 +102,14 @@ def test_a_killed_run_goes_on_to_the_same_table(data, tmp_path, monkeypatch):
         return learn(self, batch)
 
     with monkeypatch.context() as patched:
-        patched.setattr(static._Table, "learn", dies)
+        patched.setattr(learner.TableLearner, "learn", dies)
         with pytest.raises(KeyboardInterrupt):
-            train(config(data, tmp_path / "killed"), progress=False)
+            train(config(data, tmp_path / "killed", **taught), progress=False)
     resumed = []
-    monkeypatch.setattr(static._Table, "learn", lambda s, b: (resumed.append(1), learn(s, b))[1])
-    again = train(config(data, tmp_path / "killed"), progress=False)
+    monkeypatch.setattr(
+        learner.TableLearner, "learn", lambda s, b: (resumed.append(1), learn(s, b))[1]
+    )
+    again = train(config(data, tmp_path / "killed", **taught), progress=False)
     assert len(resumed) == 40
     tables = [(r.folder / "model.safetensors").read_bytes() for r in (whole, again)]
     assert tables[0] == tables[1]
@@ -162,7 +176,7 @@ def test_the_loss_and_its_gradient_are_those_of_two_cross_entropies():
     import torch
     from torch.nn.functional import cross_entropy, normalize
 
-    from rolevec.training.static import info_nce
+    from rolevec.training.losses import info_nce
 
     generator = torch.Generator().manual_seed(0)
     sides = [torch.randn(32, 8, generator=generator, requires_grad=True) for _ in range(2)]
@@ -180,13 +194,72 @@ def test_the_loss_and_its_gradient_are_those_of_two_cross_entropies():
         assert torch.allclose(found, wanted, atol=0.02 * wanted.abs().max().item())
 
 
+@pytest.mark.parametrize(("bits", "kind"), [(8, np.int8), (4, np.uint8)])
 @settings(deadline=None)
-@given(hnp.arrays(np.float32, (5, 8), elements=st.floats(-100, 100, width=32)))
-def test_one_byte_a_weight_errs_by_half_a_step(table):
-    rows, scales = quantise(table)
-    assert rows.dtype == np.int8
-    error = np.abs(rows * scales[:, None] - table)
-    assert (error <= scales[:, None] * 0.5001 + 1e-30).all()
+@given(table=hnp.arrays(np.float32, (5, 8), elements=st.floats(-100, 100, width=32)))
+def test_a_weight_errs_by_half_a_step(tmp_path_factory, bits, kind, table):
+    rows, scales = quantise(table, bits)
+    assert rows.dtype == kind
+    path = tmp_path_factory.mktemp("table") / "t.safetensors"
+    save_file({"embeddings": rows, "scales": scales}, path)
+    read = TokenTable(path).sums(np.arange(5), np.arange(5))
+    assert (np.abs(read - table) <= scales[:, None] * 0.5001 + 1e-30).all()
+
+
+def test_texts_that_the_teacher_finds_alike_come_closer(data, tmp_path):
+    from rolevec.training import train
+
+    settings = {"steps": 120, "mix": {"parallel": 1.0}, "matryoshka": ()}
+    folders = [
+        train(config(data, tmp_path / name, **settings, **more), progress=False).folder
+        for name, more in (("alone", {}), ("taught", {"teacher": "fake-teacher:x"}))
+    ]
+    texts = [english for english, _ in sentences(60, seed=2)]
+    wanted = FakeEncoder(dim=24, name="fake").encode_documents(texts)
+    agreement = []
+    for folder in folders:
+        ours = StaticEncoder(folder).encode_documents(texts)
+        pairs = np.triu_indices(len(texts), 1)
+        agreement.append(np.corrcoef((ours @ ours.T)[pairs], (wanted @ wanted.T)[pairs])[0, 1])
+    assert agreement[1] > agreement[0] + 0.05
+    record = json.loads((folders[1] / "config.json").read_text(encoding="utf-8"))["training"]
+    assert record["teacher"] == "fake"
+    assert record["sources"] == {"toy": 800}
+
+
+def test_a_teacher_knows_the_texts_of_its_language(data, tmp_path):
+    pairs = list(read_pairs(data, "parallel", ["bad"]))
+    asked = ask_teacher("fake-teacher:x", pairs, "eng", 100, 0, progress=False)
+    assert asked.vectors.shape == (100, 24)
+    keys = np.array([text_key(pair.right) for pair in pairs])
+    places, rows = asked.find(np.concatenate([keys, keys]), 1000)
+    assert len(places) == 100
+    texts = [pairs[place].right for place in places]
+    assert np.allclose(rows, FakeEncoder(dim=24).encode_documents(texts), atol=1e-3)
+    asked.save(tmp_path / "t.npz")
+    assert np.array_equal(Teacher.load(tmp_path / "t.npz").vectors, asked.vectors)
+    with pytest.raises(ValueError, match="no text in 'xyz'"):
+        ask_teacher("fake-teacher:x", pairs, "xyz", 100, 0, progress=False)
+
+
+def test_a_text_is_not_its_own_neighbour():
+    import torch
+    from torch.nn.functional import normalize
+
+    from rolevec.training.losses import neighbourhoods
+
+    generator = torch.Generator().manual_seed(0)
+    left, right, seen = (torch.randn(16, 8, generator=generator) for _ in range(3))
+    found = neighbourhoods(left, right, normalize(seen), 20.0, 16.0)
+    apart = ~torch.eye(16, dtype=torch.bool)
+    target = normalize(seen) @ normalize(seen).T * 16
+    scores = normalize(left) @ normalize(right).T * 20
+    expected = 0.0
+    for i in range(16):
+        share = target[i][apart[i]].softmax(dim=0)
+        for row in (scores[i], scores[:, i]):
+            expected -= float((share * row[apart[i]].log_softmax(dim=0)).sum()) / 32
+    assert float(found) == pytest.approx(expected, rel=0.02)
 
 
 def test_the_recipe_of_the_bundled_model_is_readable(tmp_path):

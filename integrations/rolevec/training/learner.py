@@ -1,0 +1,147 @@
+"""The table that is learned: means of rows, the loss of a batch, sparse updates, checkpoints."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.numpy import load_file, save_file
+from torch.nn.functional import embedding_bag
+
+from rolevec.training.batches import Bags, Batch
+from rolevec.training.config import TrainConfig
+from rolevec.training.losses import info_nce
+from rolevec.training.negatives import false_negatives
+from rolevec.training.teaching import Teaching
+
+_CHECKPOINT, _STATE = "checkpoint.safetensors", "checkpoint.json"
+
+
+class TableLearner:
+    """The rows being learned, and the optimiser's memory of them.
+
+    Row-wise Adagrad: one running sum of squared gradients a row, so a rare token still moves far
+    when it is met, and a frequent one settles. Rows start short where a token is frequent, as in
+    smooth inverse frequency weighting (Arora, Liang, Ma, ICLR 2017), because the mean is taken
+    over rows as they are.
+
+    Args:
+        config: settings of the run.
+        frequencies: share of each token in the corpus; shape (vocab,).
+        teaching: the teacher's part of the loss, if there is one.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        frequencies: npt.NDArray[np.float64],
+        teaching: Teaching | None = None,
+    ) -> None:
+        self._config = config
+        self._teaching = teaching
+        self.step = 0
+        self.losses: list[float] = []
+        generator = torch.Generator().manual_seed(config.seed)
+        shape = (len(frequencies), config.dim)
+        weights = torch.from_numpy(1e-3 / (1e-3 + frequencies)).float()
+        self.rows = torch.randn(shape, generator=generator) * config.dim**-0.5 * weights[:, None]
+        self._squares = torch.zeros(len(frequencies))
+
+    def learn(self, batch: Batch) -> float:
+        """One step; returns the loss."""
+        both = _joined(batch.left, batch.right)
+        ids, offsets = torch.from_numpy(both.ids), torch.from_numpy(both.offsets)
+        with torch.no_grad():
+            means = embedding_bag(ids, self.rows, offsets, include_last_offset=True, mode="mean")
+        means.requires_grad_(True)
+        left, right = means.tensor_split(2)
+        loss = self._loss(left, right, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert means.grad is not None
+        self._update(both, means.grad)
+        if self._teaching:
+            self._teaching.step()
+        self.step += 1
+        return float(loss.detach())
+
+    def _loss(self, left: torch.Tensor, right: torch.Tensor, batch: Batch) -> torch.Tensor:
+        config = self._config
+        masked = false_negatives(batch.left_keys, batch.right_keys)
+        loss = info_nce(left, right, config.similarity_scale, masked)
+        if self._teaching:
+            taught = self._teaching.loss(left, right, batch.right_keys)
+            loss = loss if taught is None else loss + taught
+        if not config.matryoshka:
+            return loss
+        few = min(config.matryoshka_batch, len(left))
+        masked = false_negatives(batch.left_keys[:few], batch.right_keys[:few])
+        for dim in config.matryoshka:
+            part = info_nce(left[:few, :dim], right[:few, :dim], config.similarity_scale, masked)
+            loss = loss + part * config.matryoshka_weight
+        return loss
+
+    def _update(self, bag: Bags, gradient: torch.Tensor) -> None:
+        # The gradient of a row is the sum over its occurrences of the gradient of the bag it lies
+        # in: again a sum over bags, of bag numbers sorted by token.
+        lengths = np.diff(bag.offsets)
+        gradient = gradient / torch.from_numpy(lengths).float()[:, None]
+        owner = np.repeat(np.arange(len(lengths)), lengths)
+        order = np.argsort(bag.ids, kind="stable")
+        ranked = bag.ids[order]
+        starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+        touched = torch.from_numpy(ranked[starts])
+        rows = embedding_bag(
+            torch.from_numpy(owner[order]), gradient, torch.from_numpy(starts), mode="sum"
+        )
+        self._squares.index_add_(0, touched, rows.square().mean(dim=1))
+        step = self._rate() / (self._squares[touched].sqrt() + 1e-12)
+        self.rows.index_add_(0, touched, rows * -step[:, None])
+
+    def _rate(self) -> float:
+        config = self._config
+        warm = max(1.0, config.warmup * config.steps)
+        left = max(0.0, (config.steps - self.step) / max(1.0, config.steps - warm))
+        return config.learning_rate * min(1.0, (self.step + 1) / warm, left)
+
+    def save(self) -> None:
+        """Write a checkpoint, whole or not at all."""
+        if self._config.cache is None:
+            return
+        path = self._config.cache / _CHECKPOINT
+        part = path.with_suffix(".part")
+        arrays = {"rows": self.rows.numpy(), "squares": self._squares.numpy()}
+        if self._teaching:
+            arrays |= self._teaching.state()
+        save_file(arrays, part)
+        part.replace(path)
+        state = {"settings": _settings(self._config), "step": self.step, "losses": self.losses}
+        part = path.with_name(_STATE + ".part")
+        part.write_text(json.dumps(state), encoding="utf-8")
+        part.replace(path.with_name(_STATE))
+
+    def resume(self) -> None:
+        """Take up the checkpoint if there is one of this very run."""
+        if self._config.cache is None or not (self._config.cache / _STATE).exists():
+            return
+        state = json.loads((self._config.cache / _STATE).read_text(encoding="utf-8"))
+        if state["settings"] != _settings(self._config):
+            return
+        arrays = load_file(self._config.cache / _CHECKPOINT)
+        self.rows, self._squares = map(torch.from_numpy, (arrays["rows"], arrays["squares"]))
+        if self._teaching:
+            self._teaching.restore(arrays)
+        self.step, self.losses = state["step"], state["losses"]
+
+
+def _joined(left: Bags, right: Bags) -> Bags:
+    return Bags(
+        np.concatenate([left.ids, right.ids]),
+        np.concatenate([left.offsets, right.offsets[1:] + left.offsets[-1]]),
+    )
+
+
+def _settings(config: TrainConfig) -> dict[str, Any]:
+    return json.loads(json.dumps(config.to_dict()))  # type: ignore[no-any-return]
