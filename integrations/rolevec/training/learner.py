@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from rolevec.training.losses import info_nce
 from rolevec.training.negatives import false_negatives
 from rolevec.training.teaching import Teaching
 
+# Steps over which a loss is averaged.
+_WINDOW = 100
 _CHECKPOINT, _STATE = "checkpoint.safetensors", "checkpoint.json"
 
 
@@ -44,14 +47,16 @@ class TableLearner:
         self._teaching = teaching
         self.step = 0
         self.losses: list[float] = []
+        self._window: list[float] = []
+        self._pairs, self._start = 0, time.monotonic()
         generator = torch.Generator().manual_seed(config.seed)
         shape = (len(frequencies), config.dim)
         weights = torch.from_numpy(1e-3 / (1e-3 + frequencies)).float()
         self.rows = torch.randn(shape, generator=generator) * config.dim**-0.5 * weights[:, None]
         self._squares = torch.zeros(len(frequencies))
 
-    def learn(self, batch: Batch) -> float:
-        """One step; returns the loss."""
+    def learn(self, batch: Batch) -> None:
+        """One step."""
         both = _joined(batch.left, batch.right)
         ids, offsets = torch.from_numpy(both.ids), torch.from_numpy(both.offsets)
         with torch.no_grad():
@@ -64,8 +69,23 @@ class TableLearner:
         self._update(both, means.grad)
         if self._teaching:
             self._teaching.step()
+        self._note(float(loss.detach()), len(batch.left_keys))
+
+    def _note(self, loss: float, pairs: int) -> None:
         self.step += 1
-        return float(loss.detach())
+        self._window.append(loss)
+        self._pairs += pairs
+        if self.step % _WINDOW == 0 or self.step == self._config.steps:
+            self.losses.append(float(np.mean(self._window)))
+            self._window.clear()
+
+    def describe(self) -> str:
+        """Loss and speed of late, for a progress bar."""
+        if not self.losses and not self._window:
+            return ""
+        rate = self._pairs / (time.monotonic() - self._start)
+        loss = np.mean(self._window) if self._window else self.losses[-1]
+        return f"loss {loss:.3f}, {rate:,.0f} pairs/s"
 
     def _loss(self, left: torch.Tensor, right: torch.Tensor, batch: Batch) -> torch.Tensor:
         config = self._config

@@ -54,7 +54,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
 
     Args:
         config: settings; see `TrainConfig`.
-        progress: show a bar with loss, steps a second and time left on standard error.
+        progress: show steps a second, loss, pairs a second and time left on standard error.
 
     Raises:
         ValueError: the data folder holds no pairs of the kinds asked for.
@@ -69,7 +69,9 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     teaching = Teaching(teacher, config) if teacher else None
     table = TableLearner(config, _frequencies(stores, tokenizer.get_vocab_size()), teaching)
     table.resume()
-    with counter(config.steps, f"training {config.name}", show=progress) as advance:
+    with counter(
+        config.steps, f"training {config.name}", show=progress, note=table.describe
+    ) as advance:
         advance(table.step)
         _loop(config, batches, table, advance)
     development = _bitext(table.rows, held_out, document) if len(held_out) else None
@@ -85,17 +87,13 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
 
 def _loop(config: TrainConfig, batches: BatchMaker, table: TableLearner, advance: Any) -> None:
     """The next batch is gathered in a thread while the last one is learned from."""
-    window: list[float] = []
     with ThreadPoolExecutor(1) as drawer:
         pending = drawer.submit(batches.draw, table.step)
         while table.step < config.steps:
             batch = pending.result()
             pending = drawer.submit(batches.draw, table.step + 1)
-            window.append(table.learn(batch))
+            table.learn(batch)
             advance(1)
-            if table.step % 100 == 0 or table.step == config.steps:
-                table.losses.append(float(np.mean(window)))
-                window.clear()
             if table.step % config.checkpoint_steps == 0:
                 table.save()
 

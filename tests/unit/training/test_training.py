@@ -99,7 +99,7 @@ def test_a_killed_run_goes_on_to_the_same_table(data, tmp_path, monkeypatch):
         calls.append(1)
         if len(calls) == 33:
             raise KeyboardInterrupt
-        return learn(self, batch)
+        learn(self, batch)
 
     with monkeypatch.context() as patched:
         patched.setattr(learner.TableLearner, "learn", dies)

@@ -1,0 +1,40 @@
+import re
+
+import pytest
+
+from rolevec.encoders import progress
+from rolevec.encoders.progress import counter
+
+
+def test_silence_unless_asked_for(capsys):
+    with counter(3, "working", show=False) as advance:
+        advance(3)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_log_gets_lines_with_rate_and_time_left(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    with counter(4, "working [x]", show=True, note=lambda: "loss 1.5") as advance:
+        advance(1)
+        advance(3)
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, second, last = err.splitlines()
+    assert re.fullmatch(
+        r"working \[x\]: 1 of 4 \(25%\), [\d,]+/s, 0:00:00 elapsed, 0:00:00 left, loss 1.5", first
+    )
+    assert second.startswith("working [x]: 4 of 4 (100%)")
+    assert "left" not in last
+
+
+def test_an_unknown_total_is_not_made_up(capsys):
+    with counter(None, "reading", show=True) as advance:
+        advance(2)
+    assert re.fullmatch(r"reading: 2, [\d,]+/s, 0:00:00 elapsed", capsys.readouterr().err.strip())
+
+
+def test_a_failure_still_says_how_far_it_got(capsys):
+    with pytest.raises(KeyError), counter(9, "working", show=True) as advance:  # noqa: PT012
+        advance(5)
+        raise KeyError
+    assert "5 of 9" in capsys.readouterr().err
