@@ -22,6 +22,7 @@ _COMMANDS = {
     "recommend": "Find documents like some and unlike others.",
     "embed": "Turn texts into vectors.",
     "models": "List the known models, or show one.",
+    "train": "Train a small static encoder on pairs of texts.",
     "doctor": "Check a model against what every encoder promises.",
 }
 

@@ -10,6 +10,8 @@ from typing import Any, Literal, get_args
 
 from rolevec.training.data import Kind
 
+_FOLDERS = frozenset({"data", "output", "cache"})
+
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
@@ -113,22 +115,30 @@ class TrainConfig:
         }
 
     @classmethod
-    def from_toml(
-        cls, recipe: str | Path, *, data: str | Path, output: str | Path, **changes: Any
-    ) -> TrainConfig:
+    def from_toml(cls, recipe: str | Path, **changes: Any) -> TrainConfig:
         """Read a recipe; ``changes`` win over what it says.
 
+        Folders that the recipe names are relative to the recipe, those in ``changes`` to the
+        working directory.
+
         Raises:
-            ValueError: the recipe names a setting that does not exist.
+            ValueError: a setting that does not exist, or no folder for data or output.
         """
-        values: dict[str, Any] = tomllib.loads(Path(recipe).read_text(encoding="utf-8"))
+        path = Path(recipe)
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        for name in _FOLDERS & values.keys():
+            values[name] = path.parent / values[name]
         values.update(changes)
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"{recipe}: unknown settings {', '.join(sorted(unknown))}")
-        if values.get("cache") is not None:
-            values["cache"] = Path(values["cache"])
+        missing = [name for name in ("data", "output") if values.get(name) is None]
+        if missing:
+            raise ValueError(f"{recipe}: say where {' and '.join(missing)} is")
+        for name in _FOLDERS:
+            if values.get(name) is not None:
+                values[name] = Path(values[name])
         for name in ("matryoshka", "exclude_sources"):
             if name in values:
                 values[name] = tuple(values[name])
-        return cls(data=Path(data), output=Path(output), **values)
+        return cls(**values)

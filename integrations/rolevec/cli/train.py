@@ -1,0 +1,98 @@
+"""`rolevec train`."""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rolevec.cli.options import as_json as json_option
+from rolevec.cli.output import print_json
+from rolevec.training import TrainConfig, train
+
+_folder = click.Path(file_okay=False, path_type=Path)
+
+
+def _settings(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, Any]:
+    """``name=value`` as in a recipe; a value that is no TOML is a string."""
+    settings: dict[str, Any] = {}
+    for value in values:
+        name, equals, given = value.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{value!r} is not of the form NAME=VALUE")
+        try:
+            settings[name] = tomllib.loads(f"value = {given}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[name] = given
+    return settings
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--data", type=_folder, help="Folder of training tables.")
+@click.option("--output", "-o", type=_folder, help="Folder for the model.")
+@click.option(
+    "--cache",
+    type=_folder,
+    help="Folder for tokenised text and checkpoints; a run that was killed goes on from there.",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_settings,
+    help="Change a setting of the recipe; may be repeated.",
+)
+@json_option
+def command(
+    recipe: str,
+    data: Path | None,
+    output: Path | None,
+    cache: Path | None,
+    changes: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Train a static encoder by RECIPE: a .toml file, or "light" for the bundled model's.
+
+    The data folder holds tables of pairs: parallel.tsv, pivot.tsv, lexicon.tsv, retrieval.tsv and
+    paraphrase.tsv, each plain or as .gz or .xz. The result loads as "static:FOLDER".
+    """
+    given = {"data": data, "output": output, "cache": cache}
+    config = TrainConfig.from_toml(
+        _find(recipe), **{name: path for name, path in given.items() if path}, **changes
+    )
+    start = time.monotonic()
+    result = train(config, progress=not as_json)
+    seconds = time.monotonic() - start
+    if as_json:
+        print_json(
+            {
+                "folder": str(result.folder),
+                "seconds": round(seconds, 1),
+                "losses": result.losses,
+                "development": result.development,
+            }
+        )
+        return
+    click.echo(f"The model is in {result.folder}; it took {seconds / 60:.1f} minutes.")
+    if result.development is not None:
+        click.echo(f"Held-out translations found: {result.development:.1%}")
+    click.echo(f"Try: rolevec doctor static:{result.folder}")
+
+
+def _find(recipe: str) -> Path:
+    packaged = Path(str(files("rolevec.training") / "recipes" / f"{recipe}.toml"))
+    if Path(recipe).is_file():
+        return Path(recipe)
+    if packaged.is_file():
+        return packaged
+    raise click.BadParameter(
+        f"there is no recipe {recipe!r}; give a .toml file, or 'light'", param_hint="RECIPE"
+    )

@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from rolevec import load_encoder
+
+pytest.importorskip("torch")
+
+RECIPE = """
+name = "toy"
+data = "tables"
+dim = 8
+vocab = 60
+steps = 10
+batch = 16
+held_out = 5
+mix = { parallel = 1.0 }
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "tables").mkdir()
+    words = ("dog hund", "cat katze", "house haus", "tree baum", "river fluss", "bread brot")
+    rows = [
+        [f"{a.split()[i]} {b.split()[i]}" for i in (0, 1)] for a in words for b in words if a != b
+    ]
+    table = "".join(f"{english}\tdeu\t{german}\ttoy\n" for english, german in rows)
+    (tmp_path / "tables" / "parallel.tsv").write_text(table, encoding="utf-8")
+    path = tmp_path / "toy.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+def test_a_recipe_becomes_a_model_that_loads(run, run_json, recipe, tmp_path):
+    shown = run("train", recipe, "--output", "model", "--set", "dim=16", "--set", "name=mine")
+    assert shown.code == 0, shown.err
+    assert "rolevec doctor static:model" in shown.out
+    assert "training mine: 10 of 10" in shown.err
+    encoder = load_encoder("static:model")
+    assert (encoder.name, encoder.dim) == ("mine", 16)
+
+    result = run_json("train", recipe, "--output", "again", "--cache", "cache")
+    assert json.loads((tmp_path / "again" / "config.json").read_text())["dim"] == 8
+    assert 0 <= result["development"] <= 1
+    assert len(result["losses"]) == 1
+
+
+def test_mistakes_are_said(run, recipe):
+    assert "say where output is" in run("train", recipe).err
+    assert "unknown settings stepz" in run("train", recipe, "-o", "m", "--set", "stepz=1").err
+    assert run("train", recipe, "-o", "m", "--set", "steps").code == 2
+    missing = run("train", "nothing-like-it", "-o", "m")
+    assert missing.code == 2
+    assert "no recipe 'nothing-like-it'" in missing.err
+    assert "say where data" in run("train", "light", "-o", "m").err
