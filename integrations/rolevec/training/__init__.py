@@ -9,12 +9,25 @@ from rolevec.errors import MissingExtra
 
 if TYPE_CHECKING:
     from rolevec.training.config import TrainConfig
+    from rolevec.training.hard import HardNegatives, read_hard_negatives, write_hard_negatives
+    from rolevec.training.mining import mine_hard_negatives
     from rolevec.training.static import train
 
-__all__ = ["TrainConfig", "train"]
+__all__ = [
+    "HardNegatives",
+    "TrainConfig",
+    "mine_hard_negatives",
+    "read_hard_negatives",
+    "train",
+    "write_hard_negatives",
+]
 
 _HOMES = {
+    "HardNegatives": "rolevec.training.hard",
     "TrainConfig": "rolevec.training.config",
+    "mine_hard_negatives": "rolevec.training.mining",
+    "read_hard_negatives": "rolevec.training.hard",
+    "write_hard_negatives": "rolevec.training.hard",
     "train": "rolevec.training.static",
 }
 

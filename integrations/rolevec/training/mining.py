@@ -1,0 +1,242 @@
+"""Hard negatives: texts that a search ranks high for a query and that do not answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from rolevec.documents import Hit
+from rolevec.encoders.progress import counter
+from rolevec.encoders.protocol import Encoder
+from rolevec.roles import Role
+from rolevec.training.data import text_key
+from rolevec.training.hard import HardNegatives
+from rolevec.vectors import Matrix
+
+# Similarities held at a time, in floats: 64 MB.
+_BLOCK = 1 << 24
+
+
+@runtime_checkable
+class Searcher(Protocol):
+    """What is asked of a collection; `rolevec.Collection` has it."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """Makes its vectors."""
+
+    @property
+    def dim(self) -> int:
+        """How many leading coordinates of them it keeps."""
+
+    def search_many(self, queries: Sequence[str], *, k: int = 10) -> list[list[Hit]]:
+        """At most ``k`` hits a query, best first, scored by cosine."""
+
+
+def mine_hard_negatives(
+    source: Searcher | Encoder,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    corpus: Sequence[str] | None = None,
+    n: int = 5,
+    depth: int = 100,
+    skip: int = 0,
+    margin: float = 0.95,
+    near_duplicate: float = 0.95,
+    batch_size: int = 256,
+    progress: bool = False,
+) -> Iterator[HardNegatives]:
+    """Search for every query and keep the best hits that are not its answer.
+
+    What scores nearly as high as the answer is often another answer that nobody marked, so hits
+    above ``margin`` times the answer's own score are left out (positive-aware mining with a
+    percentage of the positive score: Moreira et al., "NV-Retriever", 2024, arXiv:2407.15831).
+    Left out are also every answer that ``pairs`` gives to the query, texts equal to one or to the
+    query up to case, punctuation and space, and near-duplicates of the answer.
+
+    Args:
+        source: a collection; or an encoder, together with ``corpus``.
+        pairs: (query, its answer), any number of answers to a query.
+        corpus: texts to search with an encoder: exactly, all vectors in memory.
+        n: most negatives a pair.
+        depth: hits looked at.
+        skip: how many of the first hits are passed over, whatever they are.
+        margin: highest score of a negative as a share of the answer's; 1 only asks for less.
+        near_duplicate: highest cosine of a negative and the answer, both as documents.
+        batch_size: queries encoded and searched at a time.
+        progress: show a bar on standard error.
+
+    Returns:
+        One result a pair, in the order of ``pairs``, made batch by batch as they are asked for. A
+        pair for which nothing is left has no negatives. Equal input gives equal results.
+
+    Raises:
+        TypeError: an encoder without a corpus, or a collection with one.
+        ValueError: a number is out of its range.
+    """
+    if min(n, batch_size) < 1 or not 0 <= skip < depth or not 0 < margin <= 1:
+        raise ValueError(
+            f"n={n}, batch_size={batch_size}, skip={skip}, depth={depth}, margin={margin}; it takes"
+            " n and batch_size of at least 1, 0 <= skip < depth, and 0 < margin <= 1"
+        )
+    if corpus is not None:
+        if not isinstance(source, Encoder):
+            raise TypeError("corpus= goes with an encoder; a collection brings its documents")
+        found: _Source = _Corpus(source, corpus, progress=progress)
+    elif isinstance(source, Searcher):
+        found = _Documents(source)
+    else:
+        raise TypeError(f"a {type(source).__name__} cannot be searched; pass corpus= with encoders")
+    miner = _Miner(found, _answers(pairs), n, depth, skip, margin, near_duplicate)
+    return _stream(miner, pairs, batch_size, progress=progress)
+
+
+def _answers(pairs: Sequence[tuple[str, str]]) -> dict[int, set[int]]:
+    """Key of a query -> keys of all its answers."""
+    answers: dict[int, set[int]] = {}
+    for query, positive in pairs:
+        answers.setdefault(text_key(query), set()).add(text_key(positive))
+    return answers
+
+
+def _stream(
+    miner: _Miner, pairs: Sequence[tuple[str, str]], batch_size: int, *, progress: bool
+) -> Iterator[HardNegatives]:
+    with counter(len(pairs), "mining hard negatives", show=progress) as advance:
+        for start in range(0, len(pairs), batch_size):
+            batch = pairs[start : start + batch_size]
+            yield from miner.mine(batch)
+            advance(len(batch))
+
+
+class _Source(Searcher, Protocol):
+    def vectors(self, hits: Sequence[Hit]) -> Matrix:
+        """Document vectors of hits, (n, dim)."""
+
+
+class _Documents:
+    """A collection, whose hits are encoded again where their vectors are asked for."""
+
+    def __init__(self, collection: Searcher) -> None:
+        self._collection = collection
+        self.encoder = collection.encoder
+        self.dim = collection.dim
+
+    def search_many(self, queries: Sequence[str], *, k: int = 10) -> list[list[Hit]]:
+        return self._collection.search_many(queries, k=k)
+
+    def vectors(self, hits: Sequence[Hit]) -> Matrix:
+        texts = [hit.text for hit in hits]
+        return self.encoder.encode(texts, Role.DOCUMENT, dimensions=self.dim)
+
+
+class _Corpus:
+    """Texts in memory, searched by blocked matrix products; a hit's id is its position."""
+
+    def __init__(self, encoder: Encoder, corpus: Sequence[str], *, progress: bool) -> None:
+        self.encoder = encoder
+        self.dim = encoder.dim
+        self._texts = list(dict.fromkeys(corpus))
+        self._vectors = encoder.encode(self._texts, Role.DOCUMENT, progress=progress)
+
+    def search_many(self, queries: Sequence[str], *, k: int = 10) -> list[list[Hit]]:
+        if not self._texts:
+            return [[] for _ in queries]
+        positions, scores = self._nearest(self.encoder.encode_queries(queries), k)
+        return [
+            [Hit(str(i), score, self._texts[i]) for i, score in zip(*row, strict=True)]
+            for row in zip(positions.tolist(), scores.tolist(), strict=True)
+        ]
+
+    def _nearest(
+        self, queries: Matrix, k: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Positions and cosines of the nearest texts, both (n, min(k, texts)), best first."""
+        positions = np.zeros((len(queries), 0), np.int64)
+        scores = np.zeros((len(queries), 0), np.float32)
+        step = max(k, _BLOCK // len(queries))
+        for start in range(0, len(self._texts), step):
+            block = queries @ self._vectors[start : start + step].T
+            numbers = np.broadcast_to(np.arange(start, start + block.shape[1]), block.shape)
+            positions = np.concatenate([positions, numbers], axis=1)
+            scores = np.concatenate([scores, block], axis=1)
+            if scores.shape[1] > k:
+                best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+                positions = np.take_along_axis(positions, best, axis=1)
+                scores = np.take_along_axis(scores, best, axis=1)
+        order = np.lexsort((positions, -scores), axis=1)
+        ranked = np.take_along_axis(positions, order, axis=1)
+        return ranked, np.take_along_axis(scores, order, axis=1)
+
+    def vectors(self, hits: Sequence[Hit]) -> Matrix:
+        return self._vectors[[int(hit.id) for hit in hits]]
+
+
+class _Miner:
+    def __init__(
+        self,
+        source: _Source,
+        answers: dict[int, set[int]],
+        n: int,
+        depth: int,
+        skip: int,
+        margin: float,
+        near_duplicate: float,
+    ) -> None:
+        self._source = source
+        self._answers = answers
+        self._n, self._depth, self._skip = n, depth, skip
+        self._margin, self._near_duplicate = margin, near_duplicate
+
+    def mine(self, pairs: Sequence[tuple[str, str]]) -> list[HardNegatives]:
+        queries, positives = (list(side) for side in zip(*pairs, strict=True))
+        encode, dim = self._source.encoder.encode, self._source.dim
+        answers = encode(positives, Role.DOCUMENT, dimensions=dim)
+        own = np.sum(encode(queries, Role.QUERY, dimensions=dim) * answers, axis=1)
+        hits = self._source.search_many(queries, k=self._depth)
+        left = [
+            self._candidates(query, float(score), found)
+            for query, score, found in zip(queries, own, hits, strict=True)
+        ]
+        return [
+            HardNegatives(
+                query, positive, tuple(h.text for h in kept), tuple(h.score for h in kept)
+            )
+            for (query, positive), kept in zip(pairs, self._apart(left, answers), strict=True)
+        ]
+
+    def _candidates(self, query: str, own: float, hits: list[Hit]) -> list[Hit]:
+        """Hits that are no answer by their text or score, each text once."""
+        key = text_key(query)
+        seen = {key} | self._answers[key]
+        # Below zero a share of the score would be above it.
+        most = min(own, own * self._margin)
+        left = []
+        for hit in hits[self._skip :]:
+            if hit.score < most and (text := text_key(hit.text)) not in seen:
+                seen.add(text)
+                left.append(hit)
+        return left
+
+    def _apart(self, candidates: list[list[Hit]], answers: Matrix) -> list[list[Hit]]:
+        """The first ``n`` of each list that are not near-duplicates of the pair's answer.
+
+        In rounds, so that of a collection's hits hardly more are encoded than are kept.
+        """
+        queues = [iter(hits) for hits in candidates]
+        kept: list[list[Hit]] = [[] for _ in candidates]
+        while wanted := [
+            (row, hit)
+            for row, queue in enumerate(queues)
+            for hit in islice(queue, self._n - len(kept[row]))
+        ]:
+            rows = [row for row, _ in wanted]
+            likeness = np.sum(self._source.vectors([h for _, h in wanted]) * answers[rows], axis=1)
+            for (row, hit), cosine in zip(wanted, likeness, strict=True):
+                if cosine <= self._near_duplicate:
+                    kept[row].append(hit)
+        return kept
