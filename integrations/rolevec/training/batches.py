@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rolevec.training.config import TrainConfig
+from rolevec.training.config import MADE_FROM, TrainConfig
 from rolevec.training.data import language_shares
 from rolevec.training.store import Ints, PairStore
 
@@ -19,6 +19,8 @@ _RUN = 128
 _FEWEST_SENTENCES, _MOST_SENTENCES = 2, 8
 # Least share of a sentence, or of its translation, that is asked for.
 _ASKED, _ASKED_TRANSLATED = 0.35, 0.5
+# Tokens of a passage that a cloze question holds: from, and up to but not including.
+_CLOZE = (4, 17)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class BatchMaker:
         mix = {
             kind: share
             for kind, share in self._config.mix.items()
-            if ("parallel" if kind == "passage" else kind) in self._stores
+            if MADE_FROM.get(kind, kind) in self._stores
             and not (kind == "lexicon" and progress > self._config.lexicon_until)
         }
         total = sum(mix.values())
@@ -74,6 +76,8 @@ class BatchMaker:
         kind = str(self._rng.choice(list(mix), p=[share / total for share in mix.values()]))
         if kind == "passage":
             return self._passages()
+        if kind == "cloze":
+            return self._cloze()
         return self._pairs(kind)
 
     def _pairs(self, kind: str) -> Batch:
@@ -128,6 +132,25 @@ class BatchMaker:
         query = _gather(store.flat, starts, spans, np.full(size, self._query), 1)
         document = bags(store, near[rows].ravel(), np.full(size, self._document), length)
         return Batch(query, document, store.right_key[asked], store.right_key[asked])
+
+    def _cloze(self) -> Batch:
+        """A few words of a passage against the rest of it, half the time with the words left in.
+
+        Inverse cloze task: Lee, Chang, Toutanova, ACL 2019.
+        """
+        store, rng = self._stores["retrieval"], self._rng
+        rows = self._languages["retrieval"].draw(rng, max(2, self._config.batch // 2), run=_RUN)
+        passages = store.right[rows]
+        starts, lengths = store.offsets[passages], np.diff(store.offsets)[passages]
+        spans = np.minimum(rng.integers(*_CLOZE, len(rows)), np.maximum(1, lengths // 2))
+        asked = starts + (rng.random(len(rows)) * (lengths - spans + 1)).astype(np.int64)
+        cut = np.where(rng.random(len(rows)) < 0.5, spans, 0)
+        query = _gather(store.flat, asked, spans, np.full(len(rows), self._query), 1)
+        # Each document is two pieces, before the words and behind them.
+        pieces = np.stack([starts, asked + cut], axis=1).ravel()
+        sizes = np.stack([asked - starts, starts + lengths - asked - cut], axis=1).ravel()
+        document = _gather(store.flat, pieces, sizes, np.full(len(rows), self._document), 2)
+        return Batch(query, document, store.right_key[rows], store.right_key[rows])
 
 
 class _Languages:

@@ -10,6 +10,8 @@ from typing import Any, Literal, get_args
 
 from rolevec.training.data import Kind
 
+# Kinds of batches that are made from the rows of another kind.
+MADE_FROM: Mapping[str, Kind] = {"passage": "parallel", "cloze": "retrieval"}
 _FOLDERS = frozenset({"data", "output", "cache"})
 
 
@@ -40,13 +42,15 @@ class TrainConfig:
         matryoshka_batch: how many pairs of a batch train the smaller dimensions.
         teacher: encoder whose neighbourhoods and vectors are taken over, as `load_encoder` takes
             it; empty for none.
+        teacher_options: further options of `load_encoder` for it, such as its precision.
         teacher_language: the teacher reads texts in this language, on either side of a pair.
         teacher_texts: how many of them it reads at most.
         teacher_batch: how many pairs of a batch it teaches at most.
         teacher_scale: factor on the teacher's cosine before the softmax.
         neighbour_weight: weight of being near what the teacher says is near.
         target_weight: weight of reaching the teacher's vector through a linear map.
-        mix: share of the steps for each kind of pair ("passage" is made from parallel rows).
+        mix: share of the steps for each kind of pair ("passage" is made from parallel rows,
+            "cloze" from the passages of retrieval rows).
         lexicon_until: share of the run after which word pairs are no longer used.
         source_weights: prefix of a source-id -> how much its rows count; the longest prefix wins.
         exclude_sources: prefixes of source-ids that are left out.
@@ -76,6 +80,7 @@ class TrainConfig:
     matryoshka_weight: float = 0.2
     matryoshka_batch: int = 1024
     teacher: str = ""
+    teacher_options: Mapping[str, Any] = field(default_factory=dict)
     teacher_language: str = "eng"
     teacher_texts: int = 500_000
     teacher_batch: int = 1024
@@ -92,7 +97,7 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        unknown = set(self.mix) - set(get_args(Kind)) - {"passage"}
+        unknown = set(self.mix) - set(get_args(Kind)) - MADE_FROM.keys()
         if unknown:
             raise ValueError(f"unknown kinds of pairs in mix: {', '.join(sorted(unknown))}")
         if not any(share > 0 for share in self.mix.values()):

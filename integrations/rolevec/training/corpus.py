@@ -8,7 +8,7 @@ from typing import cast, get_args
 
 from tokenizers import Tokenizer
 
-from rolevec.training.config import TrainConfig
+from rolevec.training.config import MADE_FROM, TrainConfig
 from rolevec.training.data import Kind, Pair, read_pairs, texts_by_language
 from rolevec.training.store import PairStore, build_store, thin
 from rolevec.training.teacher import Teacher, ask_teacher
@@ -54,6 +54,7 @@ def load_teacher(config: TrainConfig, *, progress: bool) -> Teacher | None:
         config.teacher_texts,
         config.seed,
         progress=progress,
+        **config.teacher_options,
     )
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,9 +98,8 @@ def _thinned(config: TrainConfig, kind: Kind) -> Iterator[Pair]:
 
 
 def _is_used(config: TrainConfig, kind: Kind) -> bool:
-    """Passages are made from parallel rows."""
-    names = (kind, "passage") if kind == "parallel" else (kind,)
-    return any(config.mix.get(name, 0) > 0 for name in names)
+    shares = (share for name, share in config.mix.items() if MADE_FROM.get(name, name) == kind)
+    return any(share > 0 for share in shares)
 
 
 def _kinds() -> tuple[Kind, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,14 @@ class Teacher:
 
 
 def ask_teacher(
-    model: str, pairs: Iterable[Pair], language: str, most: int, seed: int, *, progress: bool
+    model: str,
+    pairs: Iterable[Pair],
+    language: str,
+    most: int,
+    seed: int,
+    *,
+    progress: bool,
+    **options: Any,
 ) -> Teacher:
     """Encode a random choice of the distinct texts of one language.
 
@@ -70,6 +78,7 @@ def ask_teacher(
         most: texts to encode at most.
         seed: of the choice.
         progress: show a bar on standard error.
+        **options: of `load_encoder`, such as ``precision``.
 
     Raises:
         ValueError: there is no text in that language.
@@ -82,7 +91,7 @@ def ask_teacher(
     if not texts:
         raise ValueError(f"no text in {language!r} for the teacher {model!r}")
     keys = np.sort(np.random.default_rng(seed).permutation(sorted(texts))[:most])
-    encoder = load_encoder(model, truncation="end")
+    encoder = load_encoder(model, truncation="end", **options)
     rows = np.empty((len(keys), encoder.dim), np.float16)
     with counter(len(keys), f"asking {encoder.name}", show=progress) as advance:
         for start in range(0, len(keys), _CHUNK):

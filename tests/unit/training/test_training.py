@@ -43,6 +43,8 @@ def data(tmp_path):
         for english, german in sentences(800):
             file.write(f"{english}\tdeu\t{german}\ttoy\n")
         file.write("gone\tdeu\tweg\tbad/source\n")
+    asked = (f"{e}\teng\t{e} {' '.join(WORDS)}\ttoy\n" for e, _ in sentences(90, seed=3))
+    (folder / "retrieval.tsv").write_text("".join(asked), encoding="utf-8")
     lines = (f"{english}\tdeu\t{german}\ttoy\n" for english, german in WORDS.items())
     (folder / "lexicon.tsv").write_text("".join(lines), encoding="utf-8")
     return folder
@@ -92,6 +94,7 @@ def test_a_killed_run_goes_on_to_the_same_table(data, tmp_path, monkeypatch):
     from rolevec.training import learner, train
 
     taught = {"teacher": "fake-teacher:x", "bits": 4}
+    taught["mix"] = {"parallel": 0.4, "passage": 0.2, "retrieval": 0.2, "cloze": 0.2}
     whole = train(config(data, tmp_path / "whole", **taught), progress=False)
     learn, calls = learner.TableLearner.learn, []
 
