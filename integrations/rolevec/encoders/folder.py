@@ -100,7 +100,7 @@ def read_folder(
     config = _json(path / "config.json", required=True)
     name = name or (card.name if card else path.resolve().name)
     known = Prompts(card.prompts if card else None).updated(
-        _prompts(_json(path / "config_sentence_transformers.json"))
+        role_prompts(_json(path / "config_sentence_transformers.json"))
     )
     for alias in (name, str(config.get("_name_or_path") or "")):
         require_prompts(alias, known if prompts is None else prompts)
@@ -230,7 +230,7 @@ def _pooling(path: Path, modules: Modules, card: ModelCard | None, asked: str | 
     return found
 
 
-def _prompts(config: Mapping[str, Any]) -> dict[str, str]:
+def role_prompts(config: Mapping[str, Any]) -> dict[str, str]:
     """Prompts of config_sentence_transformers.json by role; names of other tasks are left aside."""
     found = config.get("prompts")
     found = found if isinstance(found, dict) else {}

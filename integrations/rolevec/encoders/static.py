@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from rolevec.encoders.table import TokenTable
 from rolevec.encoders.tokens import Ids, TokenEncoder, read_tokenizer
-from rolevec.errors import ModelNotAvailable
+from rolevec.errors import InvalidText, ModelNotAvailable
 from rolevec.fingerprint import CONTENT_REVISION
 from rolevec.models.card import ModelCard
 from rolevec.prompts import Prompts
@@ -57,6 +57,7 @@ class StaticEncoder(TokenEncoder):
         )
         self._table = TokenTable(self.folder / "model.safetensors")
         self._unknown: int | None = config.get("unk_id")
+        self._nothing = [] if self._unknown is None else [self._unknown]
         self._check(self.tokenizer)
 
     def _check(self, tokenizer: Tokenizer) -> None:
@@ -69,7 +70,9 @@ class StaticEncoder(TokenEncoder):
 
     def _forward(self, batch: list[Ids]) -> npt.NDArray[np.float32]:
         # What the table knows nothing of is left out, unless there is nothing else.
-        known = [[i for i in ids if i != self._unknown] or ids for ids in batch]
+        known = [[i for i in ids if i != self._unknown] or ids or self._nothing for ids in batch]
+        if not all(known):
+            raise InvalidText(f"a text holds no character that {self.name} makes a token of")
         lengths = np.fromiter(map(len, known), np.int64, len(known))
         flat = np.fromiter(chain.from_iterable(known), np.int64, int(lengths.sum()))
         sums = self._table.sums(flat, np.cumsum(lengths) - lengths)

@@ -9,6 +9,7 @@ from rolevec.errors import MissingExtra
 
 if TYPE_CHECKING:
     from rolevec.training.config import TrainConfig
+    from rolevec.training.convert import convert_static
     from rolevec.training.hard import HardNegatives, read_hard_negatives, write_hard_negatives
     from rolevec.training.mining import mine_hard_negatives
     from rolevec.training.static import train
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HardNegatives",
     "TrainConfig",
+    "convert_static",
     "mine_hard_negatives",
     "read_hard_negatives",
     "train",
@@ -25,6 +27,7 @@ __all__ = [
 _HOMES = {
     "HardNegatives": "rolevec.training.hard",
     "TrainConfig": "rolevec.training.config",
+    "convert_static": "rolevec.training.convert",
     "mine_hard_negatives": "rolevec.training.mining",
     "read_hard_negatives": "rolevec.training.hard",
     "write_hard_negatives": "rolevec.training.hard",

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from rolevec.training.tokenizer import save_tokenizer
 
 FORMAT = "rolevec-static"
 FORMAT_VERSION = 1
+
+Bits: TypeAlias = Literal[4, 8, 16]
 
 
 def quantise(
@@ -50,7 +52,7 @@ def export(
     tokenizer: Tokenizer,
     table: npt.NDArray[np.float32],
     description: Mapping[str, Any],
-    bits: Literal[4, 8] = 8,
+    bits: Bits = 8,
 ) -> Path:
     """Write tokenizer.json, model.safetensors and config.json.
 
@@ -59,15 +61,14 @@ def export(
         tokenizer: its ids are the rows of ``table``.
         table: float32, shape (vocab, dim).
         description: the fields of config.json that the table does not tell.
-        bits: of a weight.
+        bits: of a weight; 16 are a float16 number.
 
     Raises:
-        ValueError: tokenizer and table differ in size.
+        ValueError: there are more tokens than rows, or float16 cannot carry a weight.
     """
-    if tokenizer.get_vocab_size() != len(table):
+    if tokenizer.get_vocab_size() > len(table):
         raise ValueError(f"{tokenizer.get_vocab_size()} tokens, but {len(table)} rows")
-    rows, scales = quantise(table, bits)
-    weights = save({"embeddings": rows, "scales": scales})
+    weights = save(_tensors(table, bits))
     config = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -83,6 +84,16 @@ def export(
     text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
     _replace(folder / "config.json", text.encode())
     return folder
+
+
+def _tensors(table: npt.NDArray[np.float32], bits: Bits) -> dict[str, npt.NDArray[Any]]:
+    if bits != 16:
+        rows, scales = quantise(table, bits)
+        return {"embeddings": rows, "scales": scales}
+    largest = float(np.abs(table).max(initial=0))
+    if largest > float(np.finfo(np.float16).max):
+        raise ValueError(f"float16 cannot carry a weight of {largest:.3g}; take bits=8")
+    return {"embeddings": table.astype(np.float16)}
 
 
 def _replace(path: Path, content: bytes) -> None:
