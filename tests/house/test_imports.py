@@ -38,6 +38,8 @@ OPTIONAL = {
     "qdrant_client": {"qdrant/", "llama_index/filters.py"},
     "qdrant_edge": {"qdrant/backends/"},
     "click": {"cli/"},
+    "ir_measures": {"evaluation/metrics.py"},
+    "scipy": {"evaluation/metrics.py"},
 }
 
 
