@@ -31,8 +31,11 @@ MAY_IMPORT = {
 OPTIONAL = {
     "huggingface_hub": {"models/hub.py"},
     "onnxruntime": {"encoders/onnx.py"},
-    "transformers": {"encoders/torch.py"},
+    "transformers": {"encoders/torch.py", "training/"},
+    "sentence_transformers": {"training/transformer.py"},
+    "datasets": {"training/transformer.py"},
     "torch": {"encoders/torch.py", "training/"},
+    "matplotlib": {"training/plot.py"},
     "langchain_core": {"langchain/"},
     "llama_index": {"llama_index/"},
     "qdrant_client": {"qdrant/", "llama_index/filters.py"},

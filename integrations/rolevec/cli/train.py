@@ -12,7 +12,8 @@ import click
 
 from rolevec.cli.options import as_json as json_option
 from rolevec.cli.output import print_json
-from rolevec.training import TrainConfig, train
+from rolevec.training import load_recipe, train
+from rolevec.training.plot import plot_losses
 
 _folder = click.Path(file_okay=False, path_type=Path)
 
@@ -40,7 +41,7 @@ def _settings(
 @click.option(
     "--cache",
     type=_folder,
-    help="Folder for tokenised text and checkpoints; a run that was killed goes on from there.",
+    help="Folder for what is done so far; a run that was killed goes on from there.",
 )
 @click.option(
     "--set",
@@ -50,6 +51,11 @@ def _settings(
     callback=_settings,
     help="Change a setting of the recipe; may be repeated.",
 )
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the loss curve into this .png or .svg file.",
+)
 @json_option
 def command(
     recipe: str,
@@ -57,20 +63,24 @@ def command(
     output: Path | None,
     cache: Path | None,
     changes: dict[str, Any],
+    plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Train a static encoder by RECIPE: a .toml file, or "light" for the bundled model's.
+    """Train an encoder by RECIPE: a .toml file, or "light" for the bundled model's.
 
     The data folder holds tables of pairs: parallel.tsv, pivot.tsv, lexicon.tsv, retrieval.tsv and
-    paraphrase.tsv, each plain or as .gz or .xz. The result loads as "static:FOLDER".
+    paraphrase.tsv, each plain or as .gz or .xz; for transformers also hard.jsonl, mined negatives.
+    A recipe says kind = "static", which loads as "static:FOLDER", or kind = "transformer".
     """
     given = {"data": data, "output": output, "cache": cache}
-    config = TrainConfig.from_toml(
+    config = load_recipe(
         _find(recipe), **{name: path for name, path in given.items() if path}, **changes
     )
     start = time.monotonic()
     result = train(config, progress=not as_json)
     seconds = time.monotonic() - start
+    if plot is not None:
+        plot_losses(result.losses, plot, title=config.name)
     if as_json:
         print_json(
             {
@@ -83,8 +93,8 @@ def command(
         return
     click.echo(f"The model is in {result.folder}; it took {seconds / 60:.1f} minutes.")
     if result.development is not None:
-        click.echo(f"Held-out translations found: {result.development:.1%}")
-    click.echo(f"Try: rolevec doctor static:{result.folder}")
+        click.echo(f"Held-out pairs found: {result.development:.1%}")
+    click.echo(f"Try: rolevec doctor {result.model}")
 
 
 def _find(recipe: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from rolevec.encoders.base import BaseEncoder
 from rolevec.encoders.caching import CachedEncoder, default_cache
 from rolevec.encoders.checks import prove_roles
-from rolevec.encoders.folder import find_onnx, has_safetensors
+from rolevec.encoders.folder import ModelFolder, find_onnx, has_safetensors, read_folder
 from rolevec.encoders.onnx import OnnxEncoder, onnxruntime_installed
 from rolevec.encoders.protocol import Encoder
 from rolevec.encoders.static import StaticEncoder, is_static_folder
@@ -93,6 +93,25 @@ def register_encoder(scheme: str, factory: EncoderFactory) -> None:
             f"scheme {scheme!r}: use two or more letters, digits, '+', '.' or '-', letter first"
         )
     _SCHEMES[scheme.lower()] = factory
+
+
+def find_folder(
+    model: str | Path, *, prompts: Mapping[str, str] | None = None, pooling: str | None = None
+) -> ModelFolder:
+    """The folder of a transformer model, fetched if need be, with what it says but the weights.
+
+    Args:
+        model: a known name, "org/name" or a folder, as for `load_encoder`.
+        prompts: role -> template; wins over the model's own, role by role.
+        pooling: "mean", "cls" or "lasttoken", for a folder that does not say.
+
+    Raises:
+        UnknownModel, ModelNotAvailable, MissingPrompts: as `load_encoder`.
+    """
+    folder, facts = _fetch(model, {}, _WEIGHT_FILES)
+    if is_static_folder(folder):
+        raise ModelNotAvailable(f"{folder} holds a static model, not a transformer")
+    return read_folder(folder, prompts=prompts, pooling=pooling, **facts)
 
 
 def _resolve(model: str | Path, options: dict[str, Any]) -> Encoder:

@@ -170,7 +170,7 @@ def _load(folder: Path, device: str, precision: str, trust_remote_code: bool) ->
             if getattr(config, "is_encoder_decoder", False)
             else transformers.AutoModel
         )
-        with _no_progress_bar():
+        with no_progress_bar():
             model = auto.from_pretrained(folder, config=config, use_safetensors=True, **settings)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelNotAvailable(f"transformers cannot load {folder}: {error}") from error
@@ -180,7 +180,7 @@ def _load(folder: Path, device: str, precision: str, trust_remote_code: bool) ->
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """Loading from disk is quick; a bar on standard error would be noise in every program."""
     from transformers.utils import logging as module
 

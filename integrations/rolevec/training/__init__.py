@@ -1,4 +1,4 @@
-"""Training of static encoders from pairs of texts; torch is loaded when a run starts."""
+"""Training on pairs of texts, of static encoders and transformers; torch is loaded by a run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ if TYPE_CHECKING:
     from rolevec.training.convert import convert_static
     from rolevec.training.hard import HardNegatives, read_hard_negatives, write_hard_negatives
     from rolevec.training.mining import mine_hard_negatives
-    from rolevec.training.static import train
+    from rolevec.training.result import TrainResult
+    from rolevec.training.run import load_recipe, train
+    from rolevec.training.transformer_config import Architecture, TransformerConfig
 
 __all__ = [
+    "Architecture",
     "HardNegatives",
     "TrainConfig",
+    "TrainResult",
+    "TransformerConfig",
     "convert_static",
+    "load_recipe",
     "mine_hard_negatives",
     "read_hard_negatives",
     "train",
@@ -25,13 +31,17 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Architecture": "rolevec.training.transformer_config",
     "HardNegatives": "rolevec.training.hard",
     "TrainConfig": "rolevec.training.config",
+    "TrainResult": "rolevec.training.result",
+    "TransformerConfig": "rolevec.training.transformer_config",
     "convert_static": "rolevec.training.convert",
+    "load_recipe": "rolevec.training.run",
     "mine_hard_negatives": "rolevec.training.mining",
     "read_hard_negatives": "rolevec.training.hard",
+    "train": "rolevec.training.run",
     "write_hard_negatives": "rolevec.training.hard",
-    "train": "rolevec.training.static",
 }
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from rolevec.training.data import Kind
+from rolevec.training.recipe import Recipe
 
 # Kinds of batches that are made from the rows of another kind.
 MADE_FROM: Mapping[str, Kind] = {"passage": "parallel", "cloze": "retrieval"}
-_FOLDERS = frozenset({"data", "output", "cache"})
 
 
 @dataclass(frozen=True, slots=True)
-class TrainConfig:
+class TrainConfig(Recipe):
     """Settings of one static model.
 
     Attributes:
@@ -59,6 +58,8 @@ class TrainConfig:
         checkpoint_steps: a usable model is written each time so many steps have passed.
         seed: seed of every random choice.
     """
+
+    kind: ClassVar[str] = "static"
 
     data: Path
     output: Path
@@ -110,40 +111,3 @@ class TrainConfig:
             )
         if any(not 0 < d < self.dim for d in self.matryoshka):
             raise ValueError(f"matryoshka dimensions must lie between 0 and {self.dim}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """All settings but the folders, in plain types."""
-        return {
-            f.name: dict(value) if isinstance(value, Mapping) else value
-            for f in fields(self)
-            if not isinstance(value := getattr(self, f.name), Path | None)
-        }
-
-    @classmethod
-    def from_toml(cls, recipe: str | Path, **changes: Any) -> TrainConfig:
-        """Read a recipe; ``changes`` win over what it says.
-
-        Folders that the recipe names are relative to the recipe, those in ``changes`` to the
-        working directory.
-
-        Raises:
-            ValueError: a setting that does not exist, or no folder for data or output.
-        """
-        path = Path(recipe)
-        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        for name in _FOLDERS & values.keys():
-            values[name] = path.parent / values[name]
-        values.update(changes)
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise ValueError(f"{recipe}: unknown settings {', '.join(sorted(unknown))}")
-        missing = [name for name in ("data", "output") if values.get(name) is None]
-        if missing:
-            raise ValueError(f"{recipe}: say where {' and '.join(missing)} is")
-        for name in _FOLDERS:
-            if values.get(name) is not None:
-                values[name] = Path(values[name])
-        for name in ("matryoshka", "exclude_sources"):
-            if name in values:
-                values[name] = tuple(values[name])
-        return cls(**values)

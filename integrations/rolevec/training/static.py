@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +18,9 @@ from rolevec.training.config import TrainConfig
 from rolevec.training.corpus import load_stores, load_teacher, load_tokenizer
 from rolevec.training.export import export
 from rolevec.training.learner import TableLearner
+from rolevec.training.record import training_record
+from rolevec.training.result import TrainResult
 from rolevec.training.store import PairStore
-from rolevec.training.teacher import Teacher
 from rolevec.training.teaching import Teaching
 
 PROMPTS = {"query": "query: ", "document": "document: "}
@@ -29,23 +28,7 @@ PROMPTS = {"query": "query: ", "document": "document: "}
 _DEVELOPMENT_PAIRS = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class TrainResult:
-    """What a run gave.
-
-    Attributes:
-        folder: the model, ready for `StaticEncoder`.
-        losses: mean loss of each hundred steps.
-        development: accuracy of finding a held-out translation among 2,000, in [0, 1]; None
-            without held-out pairs.
-    """
-
-    folder: Path
-    losses: tuple[float, ...]
-    development: float | None
-
-
-def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
+def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     """Train a static model, or go on with a run that was killed.
 
     The tokenizer, the tokenised pairs, the teacher's vectors and a checkpoint are kept in
@@ -75,14 +58,17 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         advance(table.step)
         _loop(config, batches, table, advance)
     development = _bitext(table.rows, held_out, document) if len(held_out) else None
+    record = training_record(
+        config, stores, teacher, seconds=table.seconds, development=development
+    )
     folder = export(
         config.output,
         tokenizer,
         table.rows.numpy(),
-        _description(config, stores, tokenizer, teacher, development),
+        _description(config, stores, tokenizer) | {"training": record},
         config.bits,
     )
-    return TrainResult(folder, tuple(table.losses), development)
+    return TrainResult(folder, f"static:{folder}", tuple(table.losses), development)
 
 
 def _loop(config: TrainConfig, batches: BatchMaker, table: TableLearner, advance: Any) -> None:
@@ -121,21 +107,10 @@ def _bitext(rows: torch.Tensor, pairs: PairStore, document: int) -> float:
     return float((found == torch.arange(len(chosen))).float().mean())
 
 
-def _sources(stores: Mapping[str, PairStore]) -> dict[str, int]:
-    """Rows of each source, over all kinds of pairs."""
-    total: dict[str, int] = {}
-    for store in stores.values():
-        for source, rows in store.sources.items():
-            total[source] = total.get(source, 0) + rows
-    return dict(sorted(total.items()))
-
-
 def _description(
     config: TrainConfig,
     stores: Mapping[str, PairStore],
     tokenizer: Tokenizer,
-    teacher: Teacher | None,
-    development: float | None,
 ) -> dict[str, Any]:
     """What the exported model says of itself."""
     pairs: dict[str, int] = {}
@@ -153,13 +128,4 @@ def _description(
         "matryoshka_dims": [*config.matryoshka, config.dim],
         "languages": sorted({"eng", *enough}),
         "source": "trained by rolevec.training",
-        "training": {
-            "steps": config.steps,
-            "batch": config.batch,
-            "seed": config.seed,
-            "pairs": sum(pairs.values()),
-            "sources": _sources(stores),
-            "teacher": teacher.name if teacher else None,
-            "development_bitext": None if development is None else round(development, 4),
-        },
     }
