@@ -17,6 +17,8 @@ Packing = Literal["float", "int8", "uint8", "binary", "ubinary"]
 # Below this a row carries no direction that float32 can be trusted with; Qdrant would store it
 # unnormalised (its own threshold is a squared norm of 1.19e-7).
 MIN_NORM = 1e-6
+# Kinds of numpy types: floats, integers, booleans, and objects, which are asked for their value.
+_NUMBERS = "fiubO"
 
 
 def as_matrix(vectors: npt.ArrayLike, dim: int | None = None) -> npt.NDArray[np.float32]:
@@ -26,9 +28,16 @@ def as_matrix(vectors: npt.ArrayLike, dim: int | None = None) -> npt.NDArray[np.
         InvalidVector: not numeric, not two-dimensional, not of dimension ``dim``, not finite.
     """
     try:
-        rows = np.asarray(vectors, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+        given = np.asarray(vectors)
+        # A cast would parse text, count a date's seconds and drop an imaginary part.
+        numeric = given.dtype.kind in _NUMBERS
+        with np.errstate(over="ignore"):  # to infinity, which is refused below
+            rows = np.asarray(given, np.float32) if numeric else np.empty(0, np.float32)
+    # Long integers overflow; tensors that carry a gradient refuse with a RuntimeError.
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise InvalidVector(f"vectors must be numbers in rows of equal length: {error}") from error
+    if not numeric:
+        raise InvalidVector(f"vectors must be numbers, not of the type {given.dtype}")
     if rows.ndim == 1:
         rows = rows.reshape(1, -1) if rows.size else rows.reshape(0, dim or 0)
     if rows.ndim != 2:

@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.documents import Document as LangChainDocument
 
 from rolevec.documents import Document, Hit
+from rolevec.errors import InvalidText
 from rolevec.qdrant.adding import identify_all
 
 
@@ -22,6 +23,8 @@ def identified_texts(
         ValueError: not as many metadatas or ids as texts.
         InvalidDocument, InvalidText: one cannot be stored; names its position.
     """
+    if isinstance(texts, str):  # whose items are its letters
+        raise InvalidText("texts is a single string; pass a list")
     listed = list(texts)
     for name, given in (("metadatas", metadatas), ("ids", ids)):
         if given is not None and len(given) != len(listed):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any, TypeAlias
 
 from llama_index.core.vector_stores.types import (
@@ -15,8 +13,10 @@ from llama_index.core.vector_stores.types import (
 )
 from qdrant_client import models
 
-from rolevec.errors import InvalidFilter
-from rolevec.qdrant.ids import point_id
+from rolevec.errors import InvalidFilter, shown
+from rolevec.qdrant.filters import DEEPEST, between, equal, has_id, one_of, with_words
+from rolevec.qdrant.ids import id_text, listed_ids
+from rolevec.qdrant.paths import parts_of, payload_path
 from rolevec.qdrant.payloads import METADATA, RESERVED
 
 Condition: TypeAlias = models.Condition
@@ -52,10 +52,10 @@ def to_where(
     """
     must: list[Condition] = []
     if node_ids is not None:
-        must.append(_has_id(node_ids))
+        must.append(has_id(node_ids))
     if doc_ids is not None:
         must.append(from_documents(doc_ids))
-    group = _group(filters) if filters is not None else None
+    group = _group(filters, 0) if filters is not None else None
     if group is not None:
         must.append(group)
     return models.Filter(must=must) if must else None
@@ -63,20 +63,20 @@ def to_where(
 
 def from_documents(doc_ids: Sequence[str]) -> models.Filter:
     """Nodes cut from these documents, and the documents themselves where they are nodes."""
-    ids = list(doc_ids)
-    source = models.FieldCondition(key="doc_id", match=models.MatchAny(any=ids))
+    ids = [id_text(i) for i in listed_ids(doc_ids)]
+    source = one_of("doc_id", ids)
     whole = models.FieldCondition(key="doc_id", match=models.MatchValue(value=_NO_SOURCE))
-    return models.Filter(should=[source, models.Filter(must=[_has_id(ids), whole])])
+    return models.Filter(should=[source, models.Filter(must=[has_id(ids), whole])])
 
 
-def _has_id(ids: Sequence[str]) -> Condition:
-    return models.HasIdCondition(has_id=[point_id(i) for i in ids])
-
-
-def _group(filters: MetadataFilters) -> models.Filter | None:
+def _group(filters: MetadataFilters, depth: int) -> models.Filter | None:
+    if depth > DEEPEST:
+        raise InvalidFilter(f"filters are nested deeper than {DEEPEST} levels")
     conditions = []
     for item in filters.filters:
-        condition = _group(item) if isinstance(item, MetadataFilters) else _condition(item)
+        condition = (
+            _group(item, depth + 1) if isinstance(item, MetadataFilters) else _condition(item)
+        )
         if condition is not None:
             conditions.append(condition)
     if not conditions:
@@ -92,52 +92,38 @@ def _condition(item: MetadataFilter) -> Condition:
     build = _OPERATORS.get(item.operator)
     if build is None:
         raise InvalidFilter(
-            f"{item.key!r}: Qdrant has no operator {item.operator.value!r};"
+            f"{shown(item.key)}: Qdrant has no operator {item.operator.value!r};"
             f" there are {', '.join(o.value for o in _OPERATORS)}"
         )
     # At the top level stand all fields but those whose names the payload needs for itself.
-    nested = item.key.partition(".")[0] in RESERVED
-    return build(f"{METADATA}.{item.key}" if nested else item.key, item.value)
+    path, nested = payload_path(item.key), parts_of(item.key)[0].key in RESERVED
+    return build(f"{METADATA}.{path}" if nested else path, item.value)
 
 
 def _equal(key: str, value: Any) -> Condition:
-    if value is None:
-        return models.IsNullCondition(is_null=models.PayloadField(key=key))
     if isinstance(value, list):
         raise InvalidFilter(f"{key}: '==' and '!=' take one value, not a list; use 'in' or 'all'")
-    if isinstance(value, float):
-        return models.FieldCondition(key=key, range=models.Range(gte=value, lte=value))
-    return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+    return equal(key, value)
 
 
 def _one_of(key: str, values: Any) -> Condition:
-    options = _listed(key, values)
-    if not options:
-        return models.HasIdCondition(has_id=[])
-    if all(isinstance(v, str) for v in options) or all(type(v) is int for v in options):
-        return models.FieldCondition(key=key, match=models.MatchAny(any=options))
-    return models.Filter(should=[_equal(key, value) for value in options])
+    return one_of(key, _listed(key, values))
 
 
 def _all_of(key: str, values: Any) -> Condition:
-    return models.Filter(must=[_equal(key, value) for value in _listed(key, values)])
+    return models.Filter(must=[equal(key, value) for value in _listed(key, values)])
 
 
 def _listed(key: str, values: Any) -> list[Any]:
     if not isinstance(values, list):
-        raise InvalidFilter(f"{key}: 'in', 'nin', 'any' and 'all' take a list, not {values!r}")
+        message = f"{key}: 'in', 'nin', 'any' and 'all' take a list, not {shown(values)}"
+        raise InvalidFilter(message)
     return values
-
-
-def _text(key: str, words: Any) -> Condition:
-    if not isinstance(words, str) or not words.strip():
-        raise InvalidFilter(f"{key}: 'text_match' takes words, not {words!r}")
-    return models.FieldCondition(key=key, match=models.MatchText(text=words))
 
 
 def _empty(key: str, _: Any) -> Condition:
     missing = models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
-    return models.Filter(should=[missing, _equal(key, "")])
+    return models.Filter(should=[missing, equal(key, "")])
 
 
 def _not(build: Callable[[str, Any], Condition]) -> Callable[[str, Any], Condition]:
@@ -145,18 +131,7 @@ def _not(build: Callable[[str, Any], Condition]) -> Callable[[str, Any], Conditi
 
 
 def _ordered(bound: str) -> Callable[[str, Any], Condition]:
-    def build(key: str, value: Any) -> Condition:
-        if type(value) in {int, float} and math.isfinite(value):
-            return models.FieldCondition(key=key, range=models.Range(**{bound: value}))
-        try:
-            moment = datetime.fromisoformat(value)
-        except (TypeError, ValueError) as error:
-            raise InvalidFilter(
-                f"{key}: cannot order by {value!r}; use a number or an ISO 8601 date"
-            ) from error
-        return models.FieldCondition(key=key, range=models.DatetimeRange(**{bound: moment}))
-
-    return build
+    return lambda key, value: between(key, {bound: value})
 
 
 _OPERATORS: dict[FilterOperator, Callable[[str, Any], Condition]] = {
@@ -170,7 +145,7 @@ _OPERATORS: dict[FilterOperator, Callable[[str, Any], Condition]] = {
     FilterOperator.NIN: _not(_one_of),
     FilterOperator.ANY: _one_of,
     FilterOperator.ALL: _all_of,
-    FilterOperator.TEXT_MATCH: _text,
+    FilterOperator.TEXT_MATCH: with_words,
     FilterOperator.CONTAINS: _equal,
     FilterOperator.IS_EMPTY: _empty,
 }

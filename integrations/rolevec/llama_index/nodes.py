@@ -9,6 +9,7 @@ from llama_index.core.schema import BaseNode, MetadataMode, TextNode
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 
 from rolevec.documents import Document
+from rolevec.errors import InvalidDocument, shown
 from rolevec.qdrant.adding import Node
 from rolevec.qdrant.payloads import NODE, NODE_TYPE, REFERENCES, document_of
 
@@ -21,8 +22,18 @@ def document_of_node(node: BaseNode) -> Document:
 
 
 def keys_of_node(node: BaseNode) -> Node:
-    """What LlamaIndex's own Qdrant store writes to rebuild a node from."""
-    written = node_to_metadata_dict(node)
+    """What LlamaIndex's own Qdrant store writes to rebuild a node from.
+
+    Raises:
+        InvalidDocument: a field of the node, such as its relationships, that cannot be written.
+    """
+    try:
+        written = node_to_metadata_dict(node)
+        for key in _KEYS:
+            written[key].encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        name = shown(node.node_id)
+        raise InvalidDocument(f"the node {name} cannot be written: {error}") from error
     return {key: written[key] for key in _KEYS}
 
 

@@ -21,14 +21,15 @@ from llama_index.core.vector_stores.types import (
 )
 
 from rolevec.encoders.protocol import Encoder
-from rolevec.errors import CollectionNotFound
+from rolevec.errors import CollectionNotFound, InvalidVector
 from rolevec.llama_index.filters import EVERYTHING, Filter, from_documents, to_where
 from rolevec.llama_index.nodes import document_of_node, keys_of_node, node_of_point
 from rolevec.llama_index.opening import Opener
 from rolevec.llama_index.querying import check_query, result_of, run
+from rolevec.qdrant.adding import identify_all
 from rolevec.qdrant.collection import Collection
 from rolevec.qdrant.identity import Quantization
-from rolevec.qdrant.ids import point_id
+from rolevec.qdrant.ids import listed_ids, point_id
 from rolevec.qdrant.stores import DEFAULT_STORE
 from rolevec.vectors import cut_dimensions, unit_rows
 
@@ -122,17 +123,19 @@ class RolevecVectorStore(BasePydanticVectorStore):
 
         Raises:
             ValueError: a node has no embedding.
-            InvalidDocument: metadata that JSON would not give back unchanged.
+            InvalidVector: embeddings of different length, NaN, infinity or zero length.
+            InvalidDocument, InvalidText: an id, text or metadata that cannot be stored and read
+                back unchanged; as after any error here, nothing is written.
         """
         if not nodes:
             return []
-        vectors = [node.get_embedding() for node in nodes]
-        collection = self._opener.open(len(vectors[0]))
-        collection.add_vectors(
-            [document_of_node(node) for node in nodes],
-            self._cut(collection, vectors),
-            nodes=[keys_of_node(node) for node in nodes],
-        )
+        # All is checked first: a refused call must not leave a new collection behind, which might
+        # have the wrong dimension for good.
+        documents = identify_all([document_of_node(node) for node in nodes], blank=True)
+        vectors = unit_rows([node.get_embedding() for node in nodes])
+        keys = [keys_of_node(node) for node in nodes]
+        collection = self._opener.open(vectors.shape[1])
+        collection.add_vectors(documents, self._cut(collection, vectors), nodes=keys)
         return [node.node_id for node in nodes]
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
@@ -176,7 +179,7 @@ class RolevecVectorStore(BasePydanticVectorStore):
         points = collection.scroll_points(to_where(filters, node_ids=node_ids))
         nodes = [node_of_point(point.id, point.payload) for point in points]
         if node_ids is not None:
-            places = {point_id(i): place for place, i in enumerate(node_ids)}
+            places = {point_id(i): place for place, i in enumerate(listed_ids(node_ids))}
             nodes.sort(key=lambda node: places[point_id(node.node_id)])
         return nodes
 
@@ -204,7 +207,11 @@ class RolevecVectorStore(BasePydanticVectorStore):
 
     def _query_vector(self, query: VectorStoreQuery) -> npt.NDArray[np.float32]:
         if query.query_embedding is not None:
-            return np.asarray(query.query_embedding, dtype=np.float32)
+            rows = unit_rows(query.query_embedding)
+            if len(rows) != 1:
+                raise InvalidVector(f"query_embedding holds {len(rows)} vectors, not one")
+            only: npt.NDArray[np.float32] = rows[0]
+            return only
         if query.query_str is None or self.embed_model is None:
             raise ValueError(
                 "the query has no query_embedding; give one, or a query_str to a store that was"

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from rolevec.documents import Document
-from rolevec.encoders.base import check_texts
+from rolevec.encoders.base import check_texts, check_utf8
+from rolevec.encoders.protocol import Encoder
 from rolevec.errors import InvalidDocument, InvalidText
 from rolevec.qdrant.backends.protocol import Point
-from rolevec.qdrant.ids import content_id, point_id
+from rolevec.qdrant.ids import content_id, id_text, point_id
 from rolevec.qdrant.payloads import payload_of, plain_metadata
-from rolevec.truncation import TruncationReport
+from rolevec.roles import Role
+from rolevec.truncation import TruncationReport, enforce
 from rolevec.vectors import Matrix
 
 # A batch ends early at this many characters: long texts must not make a batch of any size.
@@ -51,6 +53,7 @@ def identified(item: Document | str) -> Document:
 
     Raises:
         InvalidDocument: not a document, a bad id, or metadata that cannot be stored.
+        InvalidText: the text is no string, not encodable, or blank where the id comes from it.
     """
     document = Document(item) if isinstance(item, str) else item
     if not isinstance(document, Document):
@@ -60,29 +63,50 @@ def identified(item: Document | str) -> Document:
         )
     if not isinstance(document.text, str):
         raise InvalidText(f"a document's text is a {type(document.text).__name__}, not a string")
+    # The content of a subclass of str, which may print as something else.
+    text = str.__str__(document.text)
     metadata = plain_metadata(document.metadata)
     if document.id is None:
-        check_texts([document.text])
-        return Document(document.text, content_id(document.text, metadata), metadata)
+        check_texts([text])
+        return Document(text, content_id(text, metadata), metadata)
+    check_utf8(text, "the text")
     point_id(document.id)
-    return Document(document.text, str(document.id), metadata)
+    return Document(text, id_text(document.id), metadata)
 
 
-def identify_all(documents: Sequence[Document | str]) -> list[Document]:
+def identify_all(documents: Sequence[Document | str], *, blank: bool = False) -> list[Document]:
     """`identified` for a whole list, so that a bad item keeps all of it from being written.
 
+    Args:
+        documents: the list.
+        blank: texts may be blank, since they are not to be encoded.
+
     Raises:
-        InvalidDocument, InvalidText: a blank text among them; names the position.
+        InvalidDocument, InvalidText: as `identified`; names the position.
     """
     named = []
     for position, item in enumerate(documents):
         try:
             named.append(identified(item))
-            check_texts([named[-1].text])
+            if not blank:
+                check_texts([named[-1].text])
         except (InvalidDocument, InvalidText) as error:
             reason = str(error).removeprefix("text 0 is ").removeprefix("text 0 ")
             raise type(error)(f"document {position}: {reason}") from error
     return named
+
+
+def check_lengths(documents: Sequence[Document], encoder: Encoder) -> None:
+    """Refuse a list of which the encoder would refuse a part, when some was written already.
+
+    Raises:
+        InputTooLong: one is too long, and that is an error to the encoder.
+    """
+    limit = encoder.max_tokens
+    if limit is None or getattr(encoder, "truncation", None) != "error":
+        return
+    counts = encoder.count_tokens([document.text for document in documents], Role.DOCUMENT)
+    enforce([max(0, count - limit) for count in counts], limit, "error")
 
 
 def batches(documents: Iterable[Document | str], size: int) -> Iterator[tuple[list[Document], int]]:

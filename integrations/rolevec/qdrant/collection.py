@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from operator import length_hint
@@ -17,15 +18,24 @@ from rolevec.encoders.protocol import Encoder, encode_with_report
 from rolevec.errors import (
     CollectionNotFound,
     InvalidDocument,
+    InvalidVector,
     RolevecError,
     UnsupportedByBackend,
+    shown,
 )
 from rolevec.fingerprint import Fingerprint
-from rolevec.qdrant.adding import AddReport, Node, batches, identified, identify_all, points_of
+from rolevec.qdrant.adding import (
+    AddReport,
+    Node,
+    batches,
+    check_lengths,
+    identify_all,
+    points_of,
+)
 from rolevec.qdrant.backends.protocol import Backend, Point, Rescoring
 from rolevec.qdrant.examples import Example, Examples, named_ids
 from rolevec.qdrant.identity import About, Quantization, check_encoder
-from rolevec.qdrant.ids import PointId, point_id
+from rolevec.qdrant.ids import PointId, listed_ids, point_id
 from rolevec.qdrant.indexes import check_fields
 from rolevec.qdrant.nearest import hit_of, nearest
 from rolevec.qdrant.opening import create_or_accept
@@ -46,6 +56,8 @@ R = TypeVar("R")
 C = TypeVar("C")
 
 _PAGE = 256
+# Beyond a machine word engines fail each in its own way; this is less, and more than enough.
+_MOST = 2**31 - 1
 # Candidates per result that a quantised scan hands over to be scored with the full vectors.
 _OVERSAMPLING: dict[str, float] = {"int8": 2.0, "turbo4": 4.0, "binary": 8.0}
 
@@ -161,25 +173,25 @@ class Collection:
 
         Raises:
             InvalidText: a text is blank or not encodable.
+            InputTooLong: a text is too long, and that is an error to the encoder.
             InvalidDocument: an id or metadata that cannot be stored.
             CollectionMismatch: the collection is not this encoder's (any more).
         """
-        if isinstance(documents, (str, Document)):
-            raise InvalidDocument("documents is a single one; pass a list")
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size}; it must be at least 1")
+        _check_listed(documents)
+        batch_size = _positive(batch_size, "batch_size")
         self._check()
         # Only for the bar: a source may have to read itself through to tell.
         total = (length_hint(documents) or None) if progress else None
         if isinstance(documents, Sequence):
             documents = identify_all(documents)
+            check_lengths(documents, self.encoder)
         report = AddReport()
         with counter(total, f"adding to {self.name}", show=progress) as advance:
             for batch, read in batches(documents, batch_size):
                 encoded = encode_with_report(
                     self.encoder, [document.text for document in batch], Role.DOCUMENT
                 )
-                vectors = cut_dimensions(encoded.vectors, self.dim)
+                vectors = self._cut(encoded.vectors, len(batch))
                 self._check()
                 self._backend.upsert(points_of(batch, vectors, encoded.truncation.dropped))
                 report = report.plus(len(batch), encoded.truncation)
@@ -204,11 +216,13 @@ class Collection:
         Raises:
             InvalidVector: wrong shape, NaN, infinity or zero length; nothing is written.
             InvalidDocument: an id or metadata that cannot be stored; nothing is written.
+            InvalidText: a text is not encodable; nothing is written.
         """
-        named = [identified(document) for document in documents]
-        rows = unit_rows(vectors, self.dim) if named else np.empty((0, self.dim), np.float32)
+        _check_listed(documents)
+        named = identify_all(documents, blank=True)
+        rows = unit_rows(vectors, self.dim)
         if len(rows) != len(named) or (nodes and len(nodes) != len(named)):
-            raise ValueError(f"{len(named)} documents, {len(rows)} vectors, {len(nodes)} nodes")
+            raise InvalidVector(f"{len(named)} documents, {len(rows)} vectors, {len(nodes)} nodes")
         self._check()
         points = points_of(named, rows, nodes=nodes)
         # Of equal ids the last one counts, as if they had come one by one.
@@ -230,17 +244,18 @@ class Collection:
         Returns:
             How many there were.
         """
-        if ids is None and where is None:
-            raise ValueError("say what to delete: ids, or a filter as where=")
-        selection: Sequence[PointId] | models.Filter | None
+        if (ids is None) is (where is None):
+            raise ValueError("say what to delete, once: ids, or a filter as where=")
+        selection: Sequence[PointId] | models.Filter
         if ids is not None and not isinstance(ids, Mapping) and not _is_filter(ids):
-            listed = [ids] if isinstance(ids, (str, int)) else cast("Iterable[str | int]", ids)
+            listed = listed_ids(cast("Iterable[str | int]", ids))
             selection = list({point_id(i): None for i in listed})
             found = len(self._backend.retrieve(selection)) if selection else 0
         else:
-            selection = _filter(cast("Where", ids if ids is not None else where))
-            if selection is None:
+            chosen = _filter(cast("Where", ids if ids is not None else where))
+            if chosen is None or not _selects(chosen):
                 raise ValueError("an empty filter selects everything; name the ids instead")
+            selection = chosen
             found = self._backend.count(selection)
         if found:
             self._backend.delete(selection)
@@ -358,6 +373,8 @@ class Collection:
             ValueError: nothing liked.
             CollectionNotFound: an id that looks like one (digits, a UUID) is not there.
         """
+        if isinstance(liked, (str, bytes)) or isinstance(disliked, (str, bytes)):
+            raise ValueError("recommend takes lists of examples, not a single one")
         if not len(liked):
             raise ValueError("recommend needs at least one liked example")
         self._check()
@@ -398,6 +415,7 @@ class Collection:
     ) -> Iterator[Point]:
         """`scroll`, with payloads as they are stored and, on request, vectors."""
         chosen, offset = _filter(where), None
+        batch_size = _positive(batch_size, "batch_size")
         while True:
             page, offset = self._backend.scroll(
                 chosen, batch_size, offset, with_vectors=with_vectors
@@ -453,12 +471,23 @@ class Collection:
 
     def _queries(self, texts: Sequence[str]) -> Matrix:
         self._check()
-        return cut_dimensions(self.encoder.encode(texts, Role.QUERY), self.dim)
+        return self._cut(self.encoder.encode(texts, Role.QUERY), len(texts))
+
+    def _cut(self, vectors: npt.ArrayLike, count: int) -> Matrix:
+        """An encoder's vectors in the collection's dimension; checked, since anyone may write one.
+
+        Raises:
+            InvalidVector: not one for each text, or not finite.
+        """
+        rows = unit_rows(vectors, self.encoder.dim)
+        if len(rows) != count:
+            raise InvalidVector(f"{self.encoder.name} gave {len(rows)} vectors for {count} texts")
+        return cut_dimensions(rows, self.dim)
 
     def _one_row(self, vector: npt.ArrayLike) -> Matrix:
         rows = unit_rows(vector, self.dim)
         if len(rows) != 1:
-            raise ValueError(f"expected one vector, got {len(rows)}")
+            raise InvalidVector(f"expected one vector, got {len(rows)}")
         return rows
 
     def _rescoring(self, rescore: bool | None) -> Rescoring | None:
@@ -481,6 +510,8 @@ class Collection:
         min_score: float | None = None,
         rescore: bool | None = None,
     ) -> list[list[Hit]]:
+        if min_score is not None and not _is_number(min_score):
+            raise ValueError(f"min_score={shown(min_score)}; it must be a number")
         found = nearest(
             self._backend, vectors, _positive(k), _filter(where), self._rescoring(rescore)
         )
@@ -496,7 +527,7 @@ class Collection:
         diversity: float,
         where: Where | None,
     ) -> list[Hit]:
-        limit = max(_positive(k), fetch_k)
+        limit = max(_positive(k), _positive(fetch_k, "fetch_k"))
         found = self._backend.query(
             vector[None, :], limit, _filter(where), with_vectors=True,
             rescoring=self._rescoring(None),
@@ -509,8 +540,7 @@ class Collection:
     def _points(
         self, ids: Iterable[str | int] | str | int, *, with_vectors: bool = False
     ) -> list[Point]:
-        listed = [ids] if isinstance(ids, (str, int)) else list(ids)
-        wanted = list({point_id(i): None for i in listed})
+        wanted = list({point_id(i): None for i in listed_ids(ids)})
         if not wanted:
             return []
         found = self._backend.retrieve(wanted, with_vectors=with_vectors)
@@ -543,7 +573,26 @@ def _is_filter(value: object) -> bool:
     return hasattr(value, "must_not")
 
 
-def _positive(k: int) -> int:
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"k={k!r}; it must be an integer of at least 1")
-    return int(k)
+def _selects(where: models.Filter) -> bool:
+    """False for a filter without any condition, which everything matches."""
+    return any([where.must, where.should, where.must_not, where.min_should])
+
+
+def _check_listed(documents: object) -> None:
+    single = isinstance(documents, (str, bytes, Mapping, Document))
+    if single or not isinstance(documents, Iterable):
+        raise InvalidDocument(f"documents is a single {type(documents).__name__}; pass a list")
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not math.isnan(value)
+    except (TypeError, OverflowError):  # no number, or an integer beyond all floats
+        return False
+
+
+def _positive(value: int, name: str = "k") -> int:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not 1 <= value <= _MOST:
+        raise ValueError(f"{name}={shown(value)}; it must be an integer from 1 to {_MOST}")
+    return int(value)

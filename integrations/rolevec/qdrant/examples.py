@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rolevec.documents import Document
 from rolevec.encoders.protocol import Encoder
-from rolevec.errors import CollectionNotFound
+from rolevec.errors import CollectionNotFound, InvalidVector, shown
 from rolevec.qdrant.ids import PointId, point_id
 from rolevec.roles import Role
 from rolevec.vectors import Matrix, cut_dimensions, unit_rows
@@ -58,7 +58,7 @@ class Examples:
         if not isinstance(item, (str, int)):
             rows = unit_rows(item, self.dim)
             if len(rows) != 1:
-                raise ValueError(f"an example is one vector, this one has {len(rows)} rows")
+                raise InvalidVector(f"an example is one vector, this one has {len(rows)} rows")
             return rows
         if item == "":
             return self._encode("", Role.QUERY)
@@ -66,7 +66,9 @@ class Examples:
         if identifier in self.known:
             return self.known[identifier]
         if isinstance(identifier, int) or identifier == item:
-            raise CollectionNotFound(f"{self.collection!r} holds no document with the id {item!r}")
+            raise CollectionNotFound(
+                f"{self.collection!r} holds no document with the id {shown(item)}"
+            )
         return self._encode(str(item), Role.QUERY)
 
     def _encode(self, text: str, role: Role) -> Matrix:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import cast, get_args
 
 from rolevec.qdrant.backends.protocol import IndexType
+from rolevec.qdrant.paths import parts_of, payload_path
 from rolevec.qdrant.payloads import METADATA, RESERVED
 
 # LlamaIndex deletes by it.
@@ -16,9 +17,10 @@ def check_fields(fields: Mapping[str, str] | None) -> dict[str, str]:
     """Metadata fields to index, with the type of each.
 
     Raises:
-        ValueError: an unknown type, with the choices.
+        ValueError: an unknown type, with the choices, or what cannot name a field.
     """
     for name, kind in (fields or {}).items():
+        payload_path(name)
         if kind not in get_args(IndexType):
             raise ValueError(
                 f"indexed_fields: {name!r} has type {kind!r}; use {', '.join(get_args(IndexType))}"
@@ -31,7 +33,8 @@ def index_paths(fields: Mapping[str, str]) -> dict[str, IndexType]:
     LlamaIndex's."""
     paths = dict(_ALWAYS)
     for name, kind in fields.items():
-        paths[f"{METADATA}.{name}"] = cast("IndexType", kind)
-        if name.partition(".")[0] not in RESERVED:
-            paths[name] = cast("IndexType", kind)
+        path = payload_path(name)
+        paths[f"{METADATA}.{path}"] = cast("IndexType", kind)
+        if parts_of(name)[0].key not in RESERVED:
+            paths[path] = cast("IndexType", kind)
     return paths

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rolevec.documents import JSON, Document
-from rolevec.errors import InvalidDocument
+from rolevec.errors import InvalidDocument, shown
 
 TEXT, METADATA, OWN = "page_content", "metadata", "_rolevec"
 NODE, NODE_TYPE = "_node_content", "_node_type"
@@ -20,7 +20,9 @@ _EXACT = "exact"
 # What LlamaIndex writes where a node has no parent document.
 _NO_PARENT = "None"
 # JSON parsers stop at about 128 levels; a payload adds a few of its own.
-_DEEPEST = 64
+DEEPEST = 64
+# Of each key on the way to a bad value, this much is shown.
+_KEY_SHOWN = 40
 
 
 def payload_of(
@@ -48,7 +50,7 @@ def payload_of(
     """
     metadata = plain_metadata(document.metadata)
     own: dict[str, Any] = {"id": identifier}
-    if not _survives(metadata):
+    if not survives(metadata):
         own[_EXACT] = True
     if dropped_tokens:
         own["dropped_tokens"] = dropped_tokens
@@ -100,7 +102,7 @@ def document_of(point: str | int, payload: Mapping[str, Any]) -> Document:
     return Document(text, str(point), rest)
 
 
-def _survives(value: JSON) -> bool:
+def survives(value: JSON) -> bool:
     """False if a float among the values needs more digits than the engine's parser keeps.
 
     The engine reads decimal fractions by a fast method that is exact up to 15 digits and small
@@ -112,8 +114,8 @@ def _survives(value: JSON) -> bool:
         plain = digits.replace(".", "").strip("0")
         return len(plain) <= 15 and abs(int(exponent or 0)) <= 7
     if isinstance(value, list):
-        return all(map(_survives, value))
-    return all(map(_survives, value.values())) if isinstance(value, dict) else True
+        return all(map(survives, value))
+    return all(map(survives, value.values())) if isinstance(value, dict) else True
 
 
 def plain_metadata(metadata: Mapping[str, Any]) -> dict[str, JSON]:
@@ -130,15 +132,16 @@ def plain_metadata(metadata: Mapping[str, Any]) -> dict[str, JSON]:
 
 
 def _plain(value: Any, path: str, depth: int) -> JSON:
-    if depth > _DEEPEST:
-        raise InvalidDocument(f"{path[:60]}… is nested deeper than {_DEEPEST} levels")
+    if depth > DEEPEST:
+        raise InvalidDocument(f"{path[:60]}… is nested deeper than {DEEPEST} levels")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return _utf8(value, path)
     if isinstance(value, int):
         if not -(1 << 63) <= value < 1 << 63:
-            raise InvalidDocument(f"{path} = {value} does not fit 64 bits; store it as a string")
+            large = f"{path} = {shown(value)}"
+            raise InvalidDocument(f"{large} does not fit 64 bits; store it as a string")
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -147,13 +150,16 @@ def _plain(value: Any, path: str, depth: int) -> JSON:
     if isinstance(value, list):
         return [_plain(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)]
     if isinstance(value, Mapping):
-        return {_key(key, path): _plain(v, f"{path}.{key}", depth + 1) for key, v in value.items()}
+        return {
+            _key(key, path): _plain(v, f"{path}.{key[:_KEY_SHOWN]}", depth + 1)
+            for key, v in value.items()
+        }
     raise InvalidDocument(f"{path} is a {type(value).__name__}; {_advice(value)}")
 
 
 def _key(key: Any, path: str) -> str:
     if not isinstance(key, str):
-        raise InvalidDocument(f"{path} has the key {key!r}; keys must be strings")
+        raise InvalidDocument(f"{path} has the key {shown(key)}; keys must be strings")
     return _utf8(key, path)
 
 
@@ -162,7 +168,8 @@ def _utf8(text: str, path: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise InvalidDocument(f"{path} holds a lone surrogate, which UTF-8 cannot carry") from error
-    return str(text)
+    # The content, also of a subclass: str() of an enumeration's member gives its name.
+    return str.__str__(text)
 
 
 def _advice(value: Any) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rolevec.errors import UnsupportedByBackend
+from rolevec.qdrant.paths import parts_of, quoted
 from rolevec.qdrant.payloads import METADATA, OWN
 
 _FIELD = {True: "true", False: "false"}
@@ -27,9 +29,20 @@ def with_booleans(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def boolean_path(key: str, value: bool) -> tuple[str, str]:
-    """The field and the value to match in place of a boolean at ``key``."""
-    path = key.removeprefix(f"{METADATA}.").replace('"', "")
-    return f"{OWN}.{_FIELD[value]}", path
+    """The field and the value to match in place of a boolean at ``key``.
+
+    Raises:
+        UnsupportedByBackend: at a numbered place in a list; only "any item" is kept.
+    """
+    parts = parts_of(key)
+    if any(part.places.strip("[]") for part in parts):
+        raise UnsupportedByBackend(
+            f"Qdrant Edge cannot match True or False at a numbered place in a list, as in {key};"
+            " use [] for any place"
+        )
+    if len(parts) > 1 and parts[0] == (METADATA, ""):
+        del parts[0]
+    return f"{OWN}.{_FIELD[value]}", ".".join(map(str, parts))
 
 
 def _booleans(value: Any, path: str) -> Iterator[tuple[str, bool]]:
@@ -37,7 +50,9 @@ def _booleans(value: Any, path: str) -> Iterator[tuple[str, bool]]:
         yield path, value
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _booleans(inner, f"{path}.{key}" if path else str(key))
+            # No path reaches such a key, and written as one it would look like another.
+            if '"' not in key:
+                yield from _booleans(inner, f"{path}.{quoted(key)}" if path else quoted(key))
     elif isinstance(value, list):
         for inner in value:
             # A condition on a field that holds a list looks at its items; "a[].b" reaches inside.

@@ -9,8 +9,12 @@ from typing import Any, Protocol, cast
 import qdrant_edge as edge
 from qdrant_client import models
 
-from rolevec.errors import UnsupportedByBackend
+from rolevec.errors import InvalidFilter, RolevecError, UnsupportedByBackend
 from rolevec.qdrant.backends.edge_booleans import boolean_path
+
+# The engine walks a filter on its stack and takes the process with it at about 1000 levels; what
+# `to_filter` makes has two for each of its own.
+_DEEPEST = 150
 
 
 def edge_filter(where: models.Filter | None) -> edge.Filter | None:
@@ -18,31 +22,43 @@ def edge_filter(where: models.Filter | None) -> edge.Filter | None:
 
     Raises:
         UnsupportedByBackend: names a condition that Edge does not have.
+        InvalidFilter: nested too deep, or a path, string or number that Edge does not read.
     """
     if where is None:
         return None
+    try:
+        return _filter(where, 0)
+    except RolevecError:
+        raise
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidFilter(f"Qdrant Edge cannot read the filter: {error}") from error
+
+
+def _filter(where: models.Filter, depth: int) -> edge.Filter:
+    if depth > _DEEPEST:
+        raise InvalidFilter(f"the filter is nested deeper than {_DEEPEST} levels")
     least = where.min_should
     return edge.Filter(
-        must=_conditions(where.must),
-        should=_conditions(where.should),
-        must_not=_conditions(where.must_not),
-        min_should=edge.MinShould(_conditions(least.conditions) or [], least.min_count)
+        must=_conditions(where.must, depth),
+        should=_conditions(where.should, depth),
+        must_not=_conditions(where.must_not, depth),
+        min_should=edge.MinShould(_conditions(least.conditions, depth) or [], least.min_count)
         if least
         else None,
     )
 
 
-def _conditions(conditions: Any) -> list[Any] | None:
+def _conditions(conditions: Any, depth: int) -> list[Any] | None:
     if conditions is None:
         return None
     listed = conditions if isinstance(conditions, Sequence) else [conditions]
-    return [_condition(condition) for condition in listed]
+    return [_condition(condition, depth) for condition in listed]
 
 
-def _condition(condition: Any) -> Any:
+def _condition(condition: Any, depth: int) -> Any:
     match condition:
         case models.Filter():
-            return edge_filter(condition)
+            return _filter(condition, depth + 1)
         case models.FieldCondition():
             return _field(condition)
         case models.IsEmptyCondition():
@@ -59,8 +75,8 @@ def _condition(condition: Any) -> Any:
                     "Qdrant Edge cannot match True or False inside a nested condition; use the"
                     f" path {condition.nested.key}[].… in a plain one"
                 )
-            inner = edge_filter(condition.nested.filter)
-            return edge.NestedCondition(condition.nested.key, cast("edge.Filter", inner))
+            inner = _filter(condition.nested.filter, depth + 1)
+            return edge.NestedCondition(condition.nested.key, inner)
     raise UnsupportedByBackend(f"Qdrant Edge has no filter condition {type(condition).__name__}")
 
 
