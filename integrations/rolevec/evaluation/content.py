@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 
@@ -16,12 +16,15 @@ class Retrieval:
         queries: id -> text; a blank text retrieves nothing.
         qrels: query id -> document id -> relevance, 0 or more. Queries without an entry, and
             entries without a query, are left aside, as BEIR does.
+        titles: id -> title, with which the document's text starts; to tell a document that is the
+            query itself.
     """
 
     task: ClassVar[str] = "retrieval"
     documents: Mapping[str, str]
     queries: Mapping[str, str]
     qrels: Mapping[str, Mapping[str, int]]
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,9 +44,9 @@ def read_retrieval(folder: Path) -> Retrieval:
         FileNotFoundError: a file is missing.
         ValueError: a line has the wrong form, or an id occurs twice; names file and line.
     """
-    documents = _texts_by_id(_need(folder, "corpus.jsonl"))
-    queries = _texts_by_id(_need(folder, "queries.jsonl"))
-    return Retrieval(documents, queries, read_qrels(_need(folder, *QRELS)))
+    documents, titles = _texts_by_id(_need(folder, "corpus.jsonl"))
+    queries, _ = _texts_by_id(_need(folder, "queries.jsonl"))
+    return Retrieval(documents, queries, read_qrels(_need(folder, *QRELS)), titles)
 
 
 def read_qrels(path: Path) -> dict[str, dict[str, int]]:
@@ -152,17 +152,21 @@ def _need(folder: Path, *names: str) -> Path:
     return found
 
 
-def _texts_by_id(path: Path) -> dict[str, str]:
+def _texts_by_id(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Texts, each after its title, and the titles there are."""
     texts: dict[str, str] = {}
+    titles: dict[str, str] = {}
     for where, fields in _json_lines(path):
         if "_id" not in fields:
             raise ValueError(f"{where}: it has no _id; it has {', '.join(fields) or 'nothing'}")
         identifier = str(fields["_id"])
         if identifier in texts:
             raise ValueError(f"{where}: the _id {identifier!r} occurs twice")
-        title = str(fields.get("title") or "")
+        title = str(fields.get("title") or "").strip()
         texts[identifier] = f"{title} {_text(fields, 'text', where)}".strip()
-    return texts
+        if title:
+            titles[identifier] = title
+    return texts, titles
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def evaluate(
         progress: show bars on standard error.
 
     Raises:
-        ValueError: an unknown metric, or a file of the wrong form.
+        ValueError: an unknown metric, a file of the wrong form, or a name given twice.
         InvalidVector: more dimensions asked for than the encoder has.
         MissingExtra: the packages of the extra "eval" are not installed.
         RolevecError: there is no data set at the path.
@@ -68,12 +69,22 @@ def evaluate(
     cuts = tuple(dict.fromkeys(dimensions or (encoder.dim,)))
     for cut in cuts:
         check_dimensions(cut, encoder.dim)
-    if isinstance(dataset, str | Path):
-        dataset = find_datasets(dataset)
-    datasets = [dataset] if isinstance(dataset, Dataset) else list(dataset)
+    datasets = _distinct(dataset)
     check_installed({found.kind.task for found in datasets})
     runs = [_Run(encoder, found, tuple(metrics), cuts, progress) for found in datasets]
     return Report(encoder.fingerprint.describe(), tuple(s for run in runs for s in run.scores()))
+
+
+def _distinct(dataset: str | Path | Dataset[Any] | Sequence[Dataset[Any]]) -> list[Dataset[Any]]:
+    if isinstance(dataset, str | Path):
+        return find_datasets(dataset)
+    datasets = [dataset] if isinstance(dataset, Dataset) else list(dataset)
+    named = Counter((found.name, found.kind.task) for found in datasets)
+    twice = sorted(name for (name, _), times in named.items() if times > 1)
+    if twice:
+        # The report would take them for one, and average over both.
+        raise ValueError(f"several data sets are called {', '.join(twice)}; give each its own name")
+    return datasets
 
 
 class _Encoded(NamedTuple):
@@ -123,8 +134,8 @@ class _Run:
             found = []
             for dim in self.cuts:
                 vectors = [cut_dimensions(column.vectors, dim) for column in columns]
-                metrics, values = _measure(content, kept, vectors)
-                found.append(self._score(language, dim, ids, values, counts, metrics=metrics))
+                metrics, values = self._measure(language, content, kept, vectors)
+                found.append(self._score(language, dim, ids, metrics, values, counts))
             yield found
 
     def _retrieval(self) -> Iterator[list[Score]]:
@@ -173,13 +184,14 @@ class _Run:
         for dim in self.cuts:
             ranked = self._ranked(content, queries, passages, dim)
             values = retrieval_values(qrels, ranked, self.metrics)
-            found.append(self._score(language, dim, list(qrels), values, counts, task=task))
+            metrics = _means(values)
+            found.append(self._score(language, dim, list(qrels), metrics, values, counts, task))
         return found
 
     def _ranked(
         self, content: Retrieval, queries: _Encoded, passages: _Encoded, dim: int
     ) -> dict[str, list[str]]:
-        """Query -> ids of its nearest passages, as many as the metrics look at."""
+        """Query -> ids of its nearest passages, at least as many as the metrics look at."""
         depth = max(check_metrics(self.metrics).values())
         cut = [cut_dimensions(encoded.vectors, dim) for encoded in (queries, passages)]
         rows, _ = top_k(cut[0], cut[1], depth + 1)
@@ -188,10 +200,10 @@ class _Run:
             found = [passages.ids[row] for row in nearest]
             # Where the queries are documents too (ArguAna), each finds itself; ids alone do not
             # tell, as data sets number queries and documents from 1.
-            text = content.documents.get(query, "")
-            if text.endswith(content.queries[query].strip()):
+            title, text = content.titles.get(query, ""), content.documents.get(query, "")
+            if text.removeprefix(title).strip() == content.queries[query].strip():
                 found = [name for name in found if name != query]
-            ranked[query] = found[:depth]
+            ranked[query] = found
         return ranked
 
     def _encode(self, ids: list[str], texts: list[str], role: Role) -> _Encoded:
@@ -201,23 +213,43 @@ class _Run:
             return _Encoded(ids, encoded.vectors, len(encoded.truncation.positions))
         return _Encoded(ids, self.encoder.encode(texts, role, progress=show), 0)
 
+    def _measure(
+        self,
+        language: str,
+        content: Bitext | Triples | Similarity,
+        kept: list[int],
+        vectors: list[Matrix],
+    ) -> tuple[dict[str, float], dict[str, Values]]:
+        """Metrics, and the values that they are the means of."""
+        if isinstance(content, Similarity):
+            text_a, text_b = vectors
+            try:
+                return {"spearman": spearman(text_a, text_b, [content.score[i] for i in kept])}, {}
+            except ValueError as error:
+                raise ValueError(f"{self._called(language)}: {error}") from error
+        measure = bitext_values if isinstance(content, Bitext) else triple_values
+        values = measure(*vectors)
+        return _means(values), values
+
     def _refuse_nothing(self, language: str, ids: Sequence[str]) -> None:
         if not ids:
             raise ValueError(
-                f"{self.dataset.name}{f' ({language})' if language else ''}: nothing to score;"
-                " no query is judged, or all texts are blank"
+                f"{self._called(language)}: nothing to score; no query is judged, or all texts are"
+                " blank"
             )
+
+    def _called(self, language: str) -> str:
+        return f"{self.dataset.name} ({language})" if language else self.dataset.name
 
     def _score(
         self,
         language: str,
         dim: int,
         ids: list[str],
+        metrics: Mapping[str, float],
         values: Mapping[str, Values],
         counts: Mapping[str, int],
-        *,
         task: str = "",
-        metrics: Mapping[str, float] | None = None,
     ) -> Score:
         return Score(
             self.dataset.name,
@@ -225,23 +257,15 @@ class _Run:
             language,
             dim,
             len(ids),
-            metrics or {name: float(found.mean()) for name, found in values.items()},
+            metrics,
             {name: n for name, n in counts.items() if n or name == "documents"},
             tuple(ids),
             values,
         )
 
 
-def _measure(
-    content: Bitext | Triples | Similarity, kept: list[int], vectors: list[Matrix]
-) -> tuple[dict[str, float], dict[str, Values]]:
-    """Means of metrics, and the values that they are the means of."""
-    if isinstance(content, Similarity):
-        text_a, text_b = vectors
-        return {"spearman": spearman(text_a, text_b, [content.score[i] for i in kept])}, {}
-    measure = bitext_values if isinstance(content, Bitext) else triple_values
-    values = measure(*vectors)
-    return {name: float(found.mean()) for name, found in values.items()}, values
+def _means(values: Mapping[str, Values]) -> dict[str, float]:
+    return {name: float(found.mean()) for name, found in values.items()}
 
 
 def _whole(texts: Mapping[str, str]) -> list[str]:

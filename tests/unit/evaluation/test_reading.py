@@ -25,14 +25,20 @@ def test_a_retrieval_folder(tmp_path, write_lines):
     assert content.documents == {"a": "Foxes They run.", "7": "No title.", "empty": ""}
     assert content.queries == {"q": "who runs?"}
     assert content.qrels == {"q": {"a": 2, "7": 0}}
+    assert content.titles == {"a": "Foxes"}
 
 
-def test_packed_files_and_byte_order_marks(tmp_path, write_retrieval):
+PACKINGS = {"": bytes, ".gz": gzip.compress}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_packed_files_and_byte_order_marks(tmp_path, write_retrieval, packing):
     inside = "\N{ZERO WIDTH NO-BREAK SPACE}fox"
     folder = write_retrieval(tmp_path, [inside], ["q"], [("q0", "d0", 1)])
     plain = (folder / "corpus.jsonl").read_bytes()
     (folder / "corpus.jsonl").unlink()
-    (folder / "corpus.jsonl.gz").write_bytes(gzip.compress(b"\xef\xbb\xbf" + plain))
+    marked = PACKINGS[packing](b"\xef\xbb\xbf" + plain)
+    (folder / f"corpus.jsonl{packing}").write_bytes(marked)
     # Only the file's own mark is dropped.
     assert read_retrieval(folder).documents == {"d0": inside}
 
@@ -73,14 +79,16 @@ def test_a_missing_file_is_named(tmp_path, write_retrieval):
         read_retrieval(tmp_path)
 
 
-def test_only_a_line_feed_ends_a_line(tmp_path, write_lines):
-    odd = "one\N{LINE SEPARATOR}two\x0b\x85three"
-    left = write_lines(tmp_path / "t.deu-eng.deu", odd, "zwei\r")
-    right = write_lines(tmp_path / "t.deu-eng.eng", "one", "two")
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_only_a_line_feed_ends_a_line(tmp_path, packing):
+    odd = "one\N{LINE SEPARATOR}two\x0b\x85three\rfour"
+    left, right = (tmp_path / f"t.deu-eng.{side}{packing}" for side in ("deu", "eng"))
+    left.write_bytes(PACKINGS[packing](f"{odd}\nzwei\r\n".encode()))
+    right.write_bytes(PACKINGS[packing](b"one\ntwo"))
     content = read_bitext(left, right)
     assert content.texts == ([odd, "zwei"], ["one", "two"])
-    write_lines(right, "one")
-    with pytest.raises(ValueError, match=r"deu has 2 lines, t\.deu-eng\.eng 1"):
+    right.write_bytes(PACKINGS[packing](b"one\n"))
+    with pytest.raises(ValueError, match=r"deu.* has 2 lines, t\.deu-eng\.eng.* 1"):
         read_bitext(left, right)
 
 

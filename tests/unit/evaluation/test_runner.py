@@ -134,11 +134,11 @@ def test_nothing_to_score_is_said():
 
 
 def test_a_query_does_not_find_itself():
-    texts = {"1": "homework is good", "2": "homework is bad", "3": "cats purr"}
-    # "1" is the same argument with its title in front; "3" only happens to have the same id.
-    documents = texts | {"1": "Schools homework is good"}
+    # "1" is the same argument under its title; "3" has the id of the query, and its last words.
+    documents = {"1": "Schools homework is good", "2": "homework is bad", "3": "hear purring cats"}
     queries = {"1": "homework is good", "3": "purring cats"}
-    score = one(Retrieval(documents, queries, {"1": {"2": 1}, "3": {"3": 1}}), metrics=["hit@1"])
+    qrels = {"1": {"2": 1}, "3": {"3": 1}}
+    score = one(Retrieval(documents, queries, qrels, {"1": "Schools"}), metrics=["hit@1"])
     assert score.values["hit@1"].tolist() == [1, 1]
 
 
@@ -150,6 +150,14 @@ def test_texts_that_were_cut_are_counted():
         {"q": {"a": 1}, "r": {"b": 1}},
     )
     assert one(content, encoder).counts == {"documents": 2, "cut": 2}
+
+
+def test_what_cannot_be_scored_is_named():
+    with pytest.raises(ValueError, match="several data sets are called d; give each its own name"):
+        evaluate(FakeEncoder(), [Dataset.of("d", Bitext(["a"], ["a"]))] * 2)
+    equal = Dataset.of("likeness", Similarity(["a", "b"], ["a", "c"], [1, 1]), "de")
+    with pytest.raises(ValueError, match=r"likeness \(de\): 2 pairs whose scores are all equal"):
+        evaluate(FakeEncoder(), equal)
 
 
 def test_wrong_metrics_are_refused_before_any_work(family):

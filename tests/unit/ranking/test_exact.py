@@ -49,6 +49,14 @@ def test_more_documents_than_a_block():
     assert np.allclose(scores, np.einsum("qd,qkd->qk", queries, documents[rows]), atol=1e-6)
 
 
+def test_minus_zero_is_zero():
+    # A negative product too small for float32 rounds to -0.0.
+    queries = np.array([[-1e-30]], dtype=np.float32)
+    documents = np.array([[1e-30], [0], [-1]], dtype=np.float32)
+    rows, _ = top_k(queries, documents, 3)
+    assert rows.tolist() == [[2, 0, 1]]
+
+
 def test_what_cannot_be_asked():
     rows = np.eye(3, dtype=np.float32)
     with pytest.raises(ValueError, match="k=0"):
