@@ -19,7 +19,7 @@ from rolevec.training.negatives import false_negatives
 from rolevec.training.teaching import Teaching
 
 # Steps over which a loss is averaged.
-_WINDOW = 100
+WINDOW = 100
 _CHECKPOINT, _STATE = "checkpoint.safetensors", "checkpoint.json"
 
 
@@ -48,7 +48,7 @@ class TableLearner:
         self.step = 0
         self.losses: list[float] = []
         self._window: list[float] = []
-        self._pairs, self._start = 0, time.monotonic()
+        self._pairs, self._start, self._before = 0, time.monotonic(), 0.0
         generator = torch.Generator().manual_seed(config.seed)
         shape = (len(frequencies), config.dim)
         weights = torch.from_numpy(1e-3 / (1e-3 + frequencies)).float()
@@ -75,9 +75,14 @@ class TableLearner:
         self.step += 1
         self._window.append(loss)
         self._pairs += pairs
-        if self.step % _WINDOW == 0 or self.step == self._config.steps:
+        if self.step % WINDOW == 0 or self.step == self._config.steps:
             self.losses.append(float(np.mean(self._window)))
             self._window.clear()
+
+    @property
+    def seconds(self) -> float:
+        """Spent on this table, over all runs that went on with it."""
+        return self._before + time.monotonic() - self._start
 
     def describe(self) -> str:
         """Loss and speed of late, for a progress bar."""
@@ -138,6 +143,7 @@ class TableLearner:
         save_file(arrays, part)
         part.replace(path)
         state = {"settings": _settings(self._config), "step": self.step, "losses": self.losses}
+        state["seconds"] = self.seconds
         part = path.with_name(_STATE + ".part")
         part.write_text(json.dumps(state), encoding="utf-8")
         part.replace(path.with_name(_STATE))
@@ -154,6 +160,7 @@ class TableLearner:
         if self._teaching:
             self._teaching.restore(arrays)
         self.step, self.losses = state["step"], state["losses"]
+        self._before = state["seconds"]
 
 
 def _joined(left: Bags, right: Bags) -> Bags:

@@ -1,0 +1,72 @@
+"""What a model's config.json says of its training."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import rolevec
+from rolevec.training.config import TrainConfig
+from rolevec.training.store import PairStore
+from rolevec.training.teacher import Teacher
+
+_PACKAGES = ("torch", "tokenizers", "numpy")
+
+
+def training_record(
+    config: TrainConfig,
+    stores: Mapping[str, PairStore],
+    teacher: Teacher | None,
+    *,
+    seconds: float,
+    development: float | None,
+) -> dict[str, Any]:
+    """Settings, data, versions and cost of a run, in plain types.
+
+    Args:
+        config: settings of the run; folders are left out.
+        stores: kind -> pairs trained on.
+        teacher: the teacher, if there was one.
+        seconds: spent on the table.
+        development: accuracy on held-out pairs in [0, 1]; None if there were none.
+    """
+    sources = _sources(stores)
+    return {
+        "steps": config.steps,
+        "batch": config.batch,
+        "seed": config.seed,
+        "pairs": sum(sources.values()),
+        "sources": sources,
+        "teacher": teacher.name if teacher else None,
+        "development_bitext": None if development is None else round(development, 4),
+        "seconds": round(seconds),
+        "peak_memory_mb": _peak_memory(),
+        "versions": {
+            "rolevec": rolevec.__version__,
+            "python": platform.python_version(),
+            **{package: version(package) for package in _PACKAGES},
+        },
+    }
+
+
+def _sources(stores: Mapping[str, PairStore]) -> dict[str, int]:
+    """Rows of each source, over all kinds of pairs."""
+    total: dict[str, int] = {}
+    for store in stores.values():
+        for source, rows in store.sources.items():
+            total[source] = total.get(source, 0) + rows
+    return dict(sorted(total.items()))
+
+
+def _peak_memory() -> int | None:
+    """Largest resident size of this process so far, in MB; None where nobody counts it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Bytes on macOS, kilobytes elsewhere (getrusage(2)).
+    return round(peak / (1 << 20) if sys.platform == "darwin" else peak / (1 << 10))
