@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from functools import wraps
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +14,6 @@ from rolevec.encoders.progress import counter
 from rolevec.encoders.protocol import Encoder, encode_with_report
 from rolevec.errors import (
     CollectionNotFound,
-    InvalidDocument,
     InvalidVector,
     RolevecError,
     UnsupportedByBackend,
@@ -32,6 +28,14 @@ from rolevec.qdrant.adding import (
     identify_all,
     points_of,
 )
+from rolevec.qdrant.arguments import (
+    check_listed,
+    chosen_filter,
+    is_filter,
+    is_number,
+    positive,
+    selects,
+)
 from rolevec.qdrant.backends.protocol import Backend, Point, Rescoring
 from rolevec.qdrant.examples import Example, Examples, named_ids
 from rolevec.qdrant.identity import About, Quantization, check_encoder
@@ -41,6 +45,7 @@ from rolevec.qdrant.nearest import hit_of, nearest
 from rolevec.qdrant.opening import create_or_accept
 from rolevec.qdrant.payloads import document_of
 from rolevec.qdrant.stores import DEFAULT_STORE, Store, open_backend
+from rolevec.qdrant.twins import threaded
 from rolevec.ranking.mmr import mmr
 from rolevec.ranking.recommend import preference
 from rolevec.roles import Role
@@ -51,26 +56,9 @@ if TYPE_CHECKING:
 
     from rolevec.qdrant.filters import Where
 
-P = ParamSpec("P")
-R = TypeVar("R")
-C = TypeVar("C")
-
 _PAGE = 256
-# Beyond a machine word engines fail each in its own way; this is less, and more than enough.
-_MOST = 2**31 - 1
 # Candidates per result that a quantised scan hands over to be scored with the full vectors.
 _OVERSAMPLING: dict[str, float] = {"int8": 2.0, "turbo4": 4.0, "binary": 8.0}
-
-
-def _threaded(method: Callable[Concatenate[C, P], R]) -> Callable[Concatenate[C, P], Awaitable[R]]:
-    """The async twin of a method: the same, in a thread, so that the event loop goes on."""
-
-    @wraps(method)
-    async def twin(self: C, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await asyncio.to_thread(method, self, *args, **kwargs)
-
-    twin.__doc__ = f"`{method.__name__}` in a thread, so that the event loop goes on."
-    return twin
 
 
 class Collection:
@@ -177,8 +165,8 @@ class Collection:
             InvalidDocument: an id or metadata that cannot be stored.
             CollectionMismatch: the collection is not this encoder's (any more).
         """
-        _check_listed(documents)
-        batch_size = _positive(batch_size, "batch_size")
+        check_listed(documents)
+        batch_size = positive(batch_size, "batch_size")
         self._check()
         # Only for the bar: a source may have to read itself through to tell.
         total = (length_hint(documents) or None) if progress else None
@@ -218,7 +206,7 @@ class Collection:
             InvalidDocument: an id or metadata that cannot be stored; nothing is written.
             InvalidText: a text is not encodable; nothing is written.
         """
-        _check_listed(documents)
+        check_listed(documents)
         named = identify_all(documents, blank=True)
         rows = unit_rows(vectors, self.dim)
         if len(rows) != len(named) or (nodes and len(nodes) != len(named)):
@@ -247,13 +235,13 @@ class Collection:
         if (ids is None) is (where is None):
             raise ValueError("say what to delete, once: ids, or a filter as where=")
         selection: Sequence[PointId] | models.Filter
-        if ids is not None and not isinstance(ids, Mapping) and not _is_filter(ids):
+        if ids is not None and not isinstance(ids, Mapping) and not is_filter(ids):
             listed = listed_ids(cast("Iterable[str | int]", ids))
             selection = list({point_id(i): None for i in listed})
             found = len(self._backend.retrieve(selection)) if selection else 0
         else:
-            chosen = _filter(cast("Where", ids if ids is not None else where))
-            if chosen is None or not _selects(chosen):
+            chosen = chosen_filter(cast("Where", ids if ids is not None else where))
+            if chosen is None or not selects(chosen):
                 raise ValueError("an empty filter selects everything; name the ids instead")
             selection = chosen
             found = self._backend.count(selection)
@@ -382,10 +370,9 @@ class Collection:
         known = {point.id: point.vector for point in named if point.vector is not None}
         examples = Examples(self.name, self.encoder, self.dim, known)
         aim = preference(examples.rows(liked), examples.rows(disliked) if len(disliked) else None)
-        limit = _positive(k) + len(known)
-        points = nearest(self._backend, aim[None, :], limit, _filter(where), self._rescoring(None))[
-            0
-        ]
+        limit = positive(k) + len(known)
+        chosen = chosen_filter(where)
+        points = nearest(self._backend, aim[None, :], limit, chosen, self._rescoring(None))[0]
         return [hit_of(point) for point in points if point.id not in known][:k]
 
     def get(self, ids: Iterable[str | int] | str | int) -> list[Document]:
@@ -403,7 +390,7 @@ class Collection:
 
     def count(self, where: Where | None = None) -> int:
         """How many documents there are, or match."""
-        return self._backend.count(_filter(where))
+        return self._backend.count(chosen_filter(where))
 
     def scroll(self, where: Where | None = None, *, batch_size: int = _PAGE) -> Iterator[Document]:
         """All documents, or those that match, in the order of the engine's ids, page by page."""
@@ -414,8 +401,8 @@ class Collection:
         self, where: Where | None = None, *, batch_size: int = _PAGE, with_vectors: bool = False
     ) -> Iterator[Point]:
         """`scroll`, with payloads as they are stored and, on request, vectors."""
-        chosen, offset = _filter(where), None
-        batch_size = _positive(batch_size, "batch_size")
+        chosen, offset = chosen_filter(where), None
+        batch_size = positive(batch_size, "batch_size")
         while True:
             page, offset = self._backend.scroll(
                 chosen, batch_size, offset, with_vectors=with_vectors
@@ -510,10 +497,10 @@ class Collection:
         min_score: float | None = None,
         rescore: bool | None = None,
     ) -> list[list[Hit]]:
-        if min_score is not None and not _is_number(min_score):
+        if min_score is not None and not is_number(min_score):
             raise ValueError(f"min_score={shown(min_score)}; it must be a number")
         found = nearest(
-            self._backend, vectors, _positive(k), _filter(where), self._rescoring(rescore)
+            self._backend, vectors, positive(k), chosen_filter(where), self._rescoring(rescore)
         )
         # Rounding puts the score of a vector with itself a little below or above 1.
         least = -2.0 if min_score is None else min_score - 1e-6
@@ -527,9 +514,9 @@ class Collection:
         diversity: float,
         where: Where | None,
     ) -> list[Hit]:
-        limit = max(_positive(k), _positive(fetch_k, "fetch_k"))
+        limit = max(positive(k), positive(fetch_k, "fetch_k"))
         found = self._backend.query(
-            vector[None, :], limit, _filter(where), with_vectors=True,
+            vector[None, :], limit, chosen_filter(where), with_vectors=True,
             rescoring=self._rescoring(None),
         )[0]  # fmt: skip
         if not found:
@@ -547,52 +534,14 @@ class Collection:
         by_id = {point.id: point for point in found}
         return [by_id[i] for i in wanted if i in by_id]
 
-    aadd = _threaded(add)
-    aadd_vectors = _threaded(add_vectors)
-    adelete = _threaded(delete)
-    asearch = _threaded(search)
-    asearch_many = _threaded(search_many)
-    asearch_by_vector = _threaded(search_by_vector)
-    adiverse = _threaded(diverse)
-    adiverse_by_vector = _threaded(diverse_by_vector)
-    arecommend = _threaded(recommend)
-    aget = _threaded(get)
-    acount = _threaded(count)
-
-
-def _filter(where: Where | None) -> models.Filter | None:
-    if where is None:
-        return None
-    # Qdrant's filter models take a second to import; a plain search does without them.
-    from rolevec.qdrant.filters import to_filter
-
-    return to_filter(where)
-
-
-def _is_filter(value: object) -> bool:
-    return hasattr(value, "must_not")
-
-
-def _selects(where: models.Filter) -> bool:
-    """False for a filter without any condition, which everything matches."""
-    return any([where.must, where.should, where.must_not, where.min_should])
-
-
-def _check_listed(documents: object) -> None:
-    single = isinstance(documents, (str, bytes, Mapping, Document))
-    if single or not isinstance(documents, Iterable):
-        raise InvalidDocument(f"documents is a single {type(documents).__name__}; pass a list")
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return not math.isnan(value)
-    except (TypeError, OverflowError):  # no number, or an integer beyond all floats
-        return False
-
-
-def _positive(value: int, name: str = "k") -> int:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or not 1 <= value <= _MOST:
-        raise ValueError(f"{name}={shown(value)}; it must be an integer from 1 to {_MOST}")
-    return int(value)
+    aadd = threaded(add)
+    aadd_vectors = threaded(add_vectors)
+    adelete = threaded(delete)
+    asearch = threaded(search)
+    asearch_many = threaded(search_many)
+    asearch_by_vector = threaded(search_by_vector)
+    adiverse = threaded(diverse)
+    adiverse_by_vector = threaded(diverse_by_vector)
+    arecommend = threaded(recommend)
+    aget = threaded(get)
+    acount = threaded(count)
