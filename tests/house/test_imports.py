@@ -34,7 +34,7 @@ OPTIONAL = {
     "transformers": {"encoders/torch.py", "training/"},
     "sentence_transformers": {"training/transformer.py"},
     "datasets": {"training/transformer.py"},
-    "torch": {"encoders/torch.py", "training/"},
+    "torch": {"encoders/torch.py", "encoders/export.py", "training/"},
     "matplotlib": {"training/plot.py"},
     "langchain_core": {"langchain/"},
     "llama_index": {"llama_index/"},

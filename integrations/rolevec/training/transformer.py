@@ -28,14 +28,18 @@ from sentence_transformers.sentence_transformer.losses import (
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from transformers import PrinterCallback, TrainerCallback
 
+from rolevec.encoders.export import export_onnx
 from rolevec.encoders.folder import ONNX_FILES, ModelFolder
 from rolevec.encoders.loading import find_folder, load_encoder
 from rolevec.encoders.progress import Advance, counter
 from rolevec.encoders.torch import no_progress_bar
 from rolevec.errors import UnsupportedRole
+from rolevec.prompts import Prompts
 from rolevec.roles import Role
+from rolevec.training.contextual import untrained
 from rolevec.training.examples import Examples, load_examples
 from rolevec.training.result import TrainResult
+from rolevec.training.static import PROMPTS
 from rolevec.training.transformer_config import TransformerConfig
 
 _RECORD = "training.json"
@@ -50,19 +54,21 @@ def train_transformer(config: TransformerConfig, *, progress: bool = True) -> Tr
     its batch (InfoNCE; MultipleNegativesRankingLoss there), and of two translations each to the
     other. A batch holds rows of one table, and no text twice.
     """
-    base = _base(config)
-    prompts = _prefixes(base)
-    examples, development = load_examples(config, two_roles=base.prompts.distinguish)
-    # Layers that a folder lacks are drawn.
-    torch.manual_seed(config.seed)
-    with no_progress_bar(), _workplace(config, examples) as work:
+    with no_progress_bar(), _workplace(config) as work:
+        base = _base(config, work)
+        prompts = _prefixes(base)
+        examples, development = load_examples(config, two_roles=base.prompts.distinguish)
+        # Layers that a folder lacks are drawn.
+        torch.manual_seed(config.seed)
         model = _open(base, config, prompts)
-        trainer = _trainer(model, config, examples, prompts, work)
-        _run(trainer, config, work, progress=progress)
+        trainer = _trainer(model, config, examples, prompts, work / _run_name(config, examples))
+        _run(trainer, config.output.name, progress=progress)
         losses = tuple(e["loss"] for e in trainer.state.log_history if "loss" in e)
         _write(model, config.output)
     with load_encoder(f"torch:{config.output}", truncation="end") as encoder:
         score = development.score(encoder) if development else None
+    if config.onnx:
+        export_onnx(config.output)
     record = {
         "settings": _settings(config),
         "steps": trainer.state.global_step,
@@ -74,8 +80,11 @@ def train_transformer(config: TransformerConfig, *, progress: bool = True) -> Tr
     return TrainResult(config.output, str(config.output), losses, score)
 
 
-def _base(config: TransformerConfig) -> ModelFolder:
-    return find_folder(config.model, prompts=config.prompts, pooling=config.pooling or None)
+def _base(config: TransformerConfig, work: Path) -> ModelFolder:
+    if config.architecture is None:
+        return find_folder(config.model, prompts=config.prompts, pooling=config.pooling or None)
+    prompts = Prompts(PROMPTS).updated(config.prompts).to_dict()
+    return find_folder(untrained(config, prompts, work), prompts=prompts, pooling="mean")
 
 
 def _prefixes(base: ModelFolder) -> dict[Role, str]:
@@ -127,11 +136,11 @@ def _trainer(
     config: TransformerConfig,
     examples: list[Examples],
     prompts: dict[Role, str],
-    work: Path,
+    checkpoints: Path,
 ) -> SentenceTransformerTrainer:
     cuda, total = torch.cuda.is_available(), _steps(config, examples)
     arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(work),
+        output_dir=str(checkpoints),
         max_steps=total,
         per_device_train_batch_size=config.batch,
         learning_rate=config.learning_rate,
@@ -208,38 +217,41 @@ class _Progress(TrainerCallback):
             self._loss = f"loss {logs['loss']:.3f}"
 
 
-def _run(
-    trainer: SentenceTransformerTrainer, config: TransformerConfig, work: Path, *, progress: bool
-) -> None:
-    done, checkpoint = _last_checkpoint(work)
+def _run(trainer: SentenceTransformerTrainer, name: str, *, progress: bool) -> None:
+    done, checkpoint = _last_checkpoint(Path(str(trainer.args.output_dir)))
     callback = _Progress()
     trainer.add_callback(callback)
-    total, label = trainer.args.max_steps, f"training {config.output.name}"
-    with counter(total, label, show=progress, note=callback.describe) as advance:
+    total = trainer.args.max_steps
+    with counter(total, f"training {name}", show=progress, note=callback.describe) as advance:
         callback.advance = advance
         advance(done)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 
 @contextmanager
-def _workplace(config: TransformerConfig, examples: list[Examples]) -> Iterator[Path]:
-    """Where this very run keeps its checkpoints: in the cache, or until it is over."""
-    if config.cache is None:
-        with TemporaryDirectory() as folder:
-            yield Path(folder)
+def _workplace(config: TransformerConfig) -> Iterator[Path]:
+    """The cache, or a folder that goes away."""
+    if config.cache is not None:
+        yield config.cache
         return
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _run_name(config: TransformerConfig, examples: list[Examples]) -> str:
+    """Where this very run keeps its checkpoints, so that no other takes them up."""
     run = [_settings(config), {part.name: len(part) for part in examples}]
     digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
-    yield config.cache / f"transformer-{digest[:12]}"
+    return f"transformer-{digest[:12]}"
 
 
-def _last_checkpoint(work: Path) -> tuple[int, Path | None]:
+def _last_checkpoint(folder: Path) -> tuple[int, Path | None]:
     """Steps done in the last whole checkpoint, and its folder; 0 and None if there is none.
 
     The trainer writes the file that tells the steps last, so a kill while it writes leaves none.
     """
     found: list[tuple[int, Path]] = []
-    for path in work.glob("checkpoint-*/trainer_state.json"):
+    for path in folder.glob("checkpoint-*/trainer_state.json"):
         try:
             found.append((int(json.loads(path.read_text("utf-8"))["global_step"]), path.parent))
         except (ValueError, KeyError):

@@ -82,6 +82,7 @@ class TransformerConfig(Recipe):
         similarity_scale: factor on the cosine before the softmax.
         matryoshka: smaller dimensions trained along.
         held_out: one row in this many is kept from training as a development split; 0 keeps none.
+        onnx: write an ONNX graph too, which `load_encoder` takes before the weights.
         checkpoint_steps: a checkpoint is written each time so many steps have passed.
         seed: seed of every random choice.
     """
@@ -112,6 +113,7 @@ class TransformerConfig(Recipe):
     similarity_scale: float = 20.0
     matryoshka: tuple[int, ...] = ()
     held_out: int = 0
+    onnx: bool = False
     checkpoint_steps: int = 500
     seed: int = 0
 
