@@ -15,14 +15,20 @@ RolevecError
 ├── CollectionMismatch (ValueError)     the collection was written by another encoder
 ├── CollectionBusy                      another process has the embedded store open
 ├── UnsupportedByBackend (ValueError)   the storage engine in use cannot do that
-└── RemoteError                         an endpoint answered with a failure
-    ├── AuthenticationError             401 or 403
-    └── RateLimited                     429, after the retries were spent
+└── RemoteError                         an endpoint answered with a failure, or not at all
+    ├── AuthenticationError             401 or 403, or no key at all
+    ├── RateLimited                     429, after the retries were spent
+    └── PartialFailure                  some texts of a call are done, the rest failed
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 def shown(value: object) -> str:
@@ -105,10 +111,10 @@ class UnsupportedByBackend(RolevecError, ValueError):
 
 
 class RemoteError(RolevecError):
-    """An endpoint answered with a failure.
+    """An endpoint answered with a failure, or not at all.
 
     Attributes:
-        status: HTTP status code.
+        status: HTTP status code; 0 if no whole answer came.
         body: what the endpoint said, shortened, without secrets.
         headers: response headers in lower case.
     """
@@ -121,10 +127,56 @@ class RemoteError(RolevecError):
         self.body = body
         self.headers = dict(headers or {})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their positional arguments, which would leave out the others.
+        return _remade, (type(self), self.args, self.__dict__)
+
 
 class AuthenticationError(RemoteError):
-    """The endpoint refused the key (401 or 403)."""
+    """The endpoint refused the key (401 or 403), or nobody gave one that it asks for."""
 
 
 class RateLimited(RemoteError):
     """The endpoint kept answering 429 until the retries were spent."""
+
+
+class PartialFailure(RemoteError):
+    """Some texts of a call are done, the rest failed; `__cause__` says why.
+
+    Status, body and headers are those of the cause. To go on, keep ``vectors`` and call again with
+    the texts at ``missing``.
+
+    Attributes:
+        done: positions of the texts that are done, ascending.
+        vectors: float32, shape (len(done), dim), unit rows in the order of ``done``.
+        dropped: tokens dropped from each of them.
+        missing: positions of the others.
+    """
+
+    def __init__(
+        self,
+        cause: Exception,
+        *,
+        done: Sequence[int],
+        vectors: npt.NDArray[np.float32],
+        dropped: Sequence[int],
+        total: int,
+    ) -> None:
+        super().__init__(
+            f"{cause} ({len(done)} of {total} texts are done: their positions and vectors are in"
+            " .done and .vectors of this error, the rest in .missing)",
+            status=getattr(cause, "status", 0),
+            body=getattr(cause, "body", ""),
+            headers=getattr(cause, "headers", None),
+        )
+        self.done = tuple(done)
+        self.vectors = vectors
+        self.dropped = tuple(dropped)
+        known = set(self.done)
+        self.missing = tuple(place for place in range(total) if place not in known)
+
+
+def _remade(kind: type[RemoteError], args: tuple[Any, ...], state: dict[str, Any]) -> RemoteError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from rolevec.encoders.call import Call
 from rolevec.encoders.progress import Advance, counter
 from rolevec.encoders.protocol import Encoded
 from rolevec.errors import InvalidText, RolevecError
@@ -19,9 +20,6 @@ from rolevec.prompts import Prompts
 from rolevec.roles import Role
 from rolevec.truncation import TruncationPolicy, check_policy, enforce
 from rolevec.vectors import Matrix, check_dimensions, cut_dimensions, unit_rows
-
-# Texts handled at a time: bounds the memory of a long call, and is plenty to sort by length.
-_CHUNK = 4096
 
 
 class BaseEncoder(ABC):
@@ -37,10 +35,13 @@ class BaseEncoder(ABC):
     Attributes:
         backend: what does the arithmetic, in a word.
         tolerance: how far a coordinate may move with the company a text is encoded in.
+        tells_truncation: False if what is cut happens elsewhere and is not told; reports then hold
+            zeros.
     """
 
     backend: str = ""
     tolerance: float = 1e-5
+    tells_truncation: bool = True
 
     def __init__(
         self,
@@ -124,6 +125,7 @@ class BaseEncoder(ABC):
             InvalidText: a text is blank, not a string or not encodable; names the position.
             InputTooLong: too long, under the policy "error".
             InvalidVector: the model returned NaN or infinity.
+            RemoteError: an endpoint failed; as `PartialFailure` it brings the texts that are done.
         """
         return self.encode_with_report(
             texts, role, dimensions=dimensions, batch_size=batch_size, progress=progress
@@ -139,28 +141,21 @@ class BaseEncoder(ABC):
         progress: bool = False,
     ) -> Encoded:
         """As `encode`, with the number of tokens dropped from each text."""
+        call = self._begin(texts, role, dimensions)
+        with counter(len(call.texts), f"encoding with {self.name}", show=progress) as advance:
+            for chunk in call.chunks():
+                with call.in_callers_terms(self._finish):
+                    rows, lost = self._rows(chunk, call.role, batch_size, advance)
+                call.add(self._finish(rows), lost)
+        report = enforce(call.dropped, self.max_tokens, self.truncation, stacklevel=3)
+        return Encoded(call.vectors(), report)
+
+    def _begin(self, texts: Sequence[str], role: Role, dimensions: int | None) -> Call:
         if self._closed:
             raise RolevecError(f"the encoder {self.name} is closed; load it again")
         role = Role.parse(role)
         check_dimensions(dimensions, self.dim)
-        checked = check_texts(texts)
-        distinct: dict[str, int] = {}
-        places = np.fromiter(
-            (distinct.setdefault(text, len(distinct)) for text in checked), np.intp, len(checked)
-        )
-        vectors = np.empty((len(distinct), self.dim), dtype=np.float32)
-        dropped: list[int] = []
-        pending = list(distinct)
-        with counter(len(pending), f"encoding with {self.name}", show=progress) as advance:
-            for start in range(0, len(pending), _CHUNK):
-                rows, lost = self._rows(pending[start : start + _CHUNK], role, batch_size, advance)
-                vectors[start : start + _CHUNK] = self._finish(rows)
-                dropped.extend(lost)
-        report = enforce(
-            [dropped[i] for i in places], self.max_tokens, self.truncation, stacklevel=3
-        )
-        whole = vectors if len(distinct) == len(checked) else vectors[places]
-        return Encoded(cut_dimensions(whole, dimensions), report)
+        return Call(check_texts(texts), role, self.dim, dimensions)
 
     def _finish(self, rows: npt.NDArray[np.float32]) -> Matrix:
         return cut_dimensions(unit_rows(rows, self.card.dim), self.dim)

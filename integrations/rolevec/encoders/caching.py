@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from rolevec.encoders.base import BaseEncoder
 from rolevec.encoders.progress import Advance
 from rolevec.encoders.protocol import Encoder, encode_with_report
-from rolevec.errors import RolevecError
+from rolevec.errors import PartialFailure, RolevecError
 from rolevec.prompts import Prompts
 from rolevec.roles import Role
 from rolevec.truncation import TruncationPolicy
@@ -96,15 +96,42 @@ class CachedEncoder(BaseEncoder):
         missing = [i for i, key in enumerate(keys) if key not in found]
         advance(len(texts) - len(missing))
         if missing:
-            rows, dropped = self._ask([texts[i] for i in missing], role, batch_size, advance)
-            # Checked before it is stored: what is not finite never gets into the file.
-            fresh = {
-                keys[i]: (row, lost)
-                for i, row, lost in zip(missing, unit_rows(rows), dropped, strict=True)
-            }
-            self._store.write(fresh)
-            found.update(fresh)
+            try:
+                rows, dropped = self._ask([texts[i] for i in missing], role, batch_size, advance)
+            except PartialFailure as failure:
+                done = [keys[missing[i]] for i in failure.done]
+                found |= self._keep(done, failure.vectors, failure.dropped)
+                raise self._with_found(failure, keys, found) from failure.__cause__
+            found |= self._keep([keys[i] for i in missing], rows, dropped)
         return np.stack([found[key][0] for key in keys]), [found[key][1] for key in keys]
+
+    def _keep(
+        self, keys: Sequence[bytes], rows: npt.NDArray[np.float32], dropped: Sequence[int]
+    ) -> dict[bytes, tuple[npt.NDArray[np.float32], int]]:
+        # Checked before it is stored: what is not finite never gets into the file.
+        unit = unit_rows(rows, self.card.dim)
+        fresh = {key: (row, lost) for key, row, lost in zip(keys, unit, dropped, strict=True)}
+        self._store.write(fresh)
+        return fresh
+
+    def _with_found(
+        self,
+        failure: PartialFailure,
+        keys: Sequence[bytes],
+        found: Mapping[bytes, tuple[npt.NDArray[np.float32], int]],
+    ) -> PartialFailure:
+        """The same failure with what the file has among the texts that are done."""
+        done = [i for i, key in enumerate(keys) if key in found]
+        rows = np.empty((len(done), self.card.dim), dtype=np.float32)
+        for row, i in enumerate(done):
+            rows[row] = found[keys[i]][0]
+        return PartialFailure(
+            failure.__cause__ if isinstance(failure.__cause__, Exception) else failure,
+            done=done,
+            vectors=rows,
+            dropped=[found[keys[i]][1] for i in done],
+            total=len(keys),
+        )
 
     def _ask(
         self, texts: list[str], role: Role, batch_size: int | None, advance: Advance

@@ -199,6 +199,8 @@ def _truncation(encoder: Encoder) -> tuple[bool, str]:
     limit = encoder.max_tokens
     if limit is None:
         return True, "the model has no limit, or does not tell"
+    if not getattr(encoder, "tells_truncation", True):
+        return True, "not tried: the provider does not tell what it cuts"
     if limit > _LONGEST_PROBE:
         return True, f"not tried: the limit is {limit} tokens"
     policy = getattr(encoder, "truncation", "")

@@ -49,15 +49,18 @@ def load_encoder(
     Args:
         model: "light" (in the package, offline); a known name or alias such as
             "embed-multilingual-v3.0"; "org/name" on the Hugging Face hub; a folder; or a scheme:
-            "static:…", "onnx:…", "torch:…" force that backend for a folder or name, and others
-            are added with `register_encoder`.
+            "static:…", "onnx:…", "torch:…" force that backend for a folder or name;
+            "cohere:MODEL", "openai:MODEL", "tei:URL" ask an endpoint; others are added with
+            `register_encoder`.
         prompts: role -> template; wins over the model's own, role by role.
         dimensions: deliver this many leading coordinates, re-normalised.
         truncation: what happens to over-long texts: "warn", "end", "start", "error" or "split".
         device: "auto", "cpu", "cuda", "cuda:1", …
         cache: keep vectors on disk: True in the user's cache folder, a path in that file.
         **options: ``revision``, ``pooling``, ``max_tokens`` for transformer models; ``file`` and
-            ``threads`` for ONNX; ``precision`` and ``trust_remote_code`` for torch.
+            ``threads`` for ONNX; ``precision`` and ``trust_remote_code`` for torch; for endpoints
+            ``api_key``, ``base_url``, ``timeout``, ``max_retries``, ``requests_per_minute``,
+            ``tokens_per_minute``, ``on_usage`` and more, see `encoders.remote.connection`.
 
     Raises:
         UnknownModel: nothing answers to that name; near names are given.
@@ -181,10 +184,23 @@ def _onnx_files(options: Mapping[str, Any]) -> tuple[str, ...]:
     return (f"{file}*",) if file else _ONNX_FILES
 
 
+def _remote(scheme: str) -> EncoderFactory:
+    def load(rest: str, **options: Any) -> Encoder:
+        # Only here: it imports the HTTP client.
+        from rolevec.encoders.remote.loading import load_remote
+
+        return load_remote(scheme, rest, **options)
+
+    return load
+
+
 _SCHEMES: dict[str, EncoderFactory] = {
     "static": _load_static,
     "onnx": _load_onnx,
     "torch": _load_torch,
+    "cohere": _remote("cohere"),
+    "openai": _remote("openai"),
+    "tei": _remote("tei"),
 }
 
 
