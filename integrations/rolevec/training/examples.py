@@ -73,7 +73,7 @@ def load_examples(
     directed: list[HardNegatives] = []
     others: list[HardNegatives] = []
     for kind in config.kinds:
-        rows = [row for _, row in _chosen(list(_rows(config, kind)), config)]
+        rows = _chosen(config, kind)
         apart = [row for row in rows if _is_held_out(row, config)]
         rows = [row for row in rows if not _is_held_out(row, config)]
         if kind in _DIRECTED:
@@ -103,21 +103,24 @@ def _rows(config: TransformerConfig, kind: str) -> Iterator[tuple[str, HardNegat
         yield pair.left_lang, HardNegatives(pair.left, pair.right)
 
 
-def _chosen(
-    rows: list[tuple[str, HardNegatives]], config: TransformerConfig
-) -> list[tuple[str, HardNegatives]]:
-    """At most ``max_rows``, languages shared out by temperature, in the order of the tables."""
-    if not 0 < config.max_rows < len(rows):
-        return rows
+def _chosen(config: TransformerConfig, kind: str) -> list[HardNegatives]:
+    """At most ``max_rows`` rows, languages shared out by temperature, in the order of the tables.
+
+    They are read twice, first for their languages alone, so that only what is used is in memory.
+    """
+    if not config.max_rows:
+        return [row for _, row in _rows(config, kind)]
     places: dict[str, list[int]] = {}
-    for place, (lang, _) in enumerate(rows):
+    for place, (lang, _) in enumerate(_rows(config, kind)):
         places.setdefault(lang, []).append(place)
+    if sum(map(len, places.values())) <= config.max_rows:
+        return [row for _, row in _rows(config, kind)]
     shares = language_shares({k: float(len(v)) for k, v in places.items()}, config.temperature)
-    rng, kept = np.random.default_rng(config.seed), []
+    rng, kept = np.random.default_rng(config.seed), set[int]()
     for lang, share in sorted(shares.items()):
         most = max(1, round(share * config.max_rows))
-        kept += rng.permutation(places[lang])[:most].tolist()
-    return [rows[place] for place in sorted(kept)]
+        kept.update(rng.permutation(places[lang])[:most].tolist())
+    return [row for place, (_, row) in enumerate(_rows(config, kind)) if place in kept]
 
 
 def _is_held_out(row: HardNegatives, config: TransformerConfig) -> bool:
