@@ -66,7 +66,7 @@ def command(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Train an encoder by RECIPE: a .toml file, or "light" for the bundled model's.
+    """Train an encoder by RECIPE: a .toml file, "light" for the bundled model's, or "contextual".
 
     The data folder holds tables of pairs: parallel.tsv, pivot.tsv, lexicon.tsv, retrieval.tsv and
     paraphrase.tsv, each plain or as .gz or .xz; for transformers also hard.jsonl, mined negatives.
@@ -80,7 +80,7 @@ def command(
     result = train(config, progress=not as_json)
     seconds = time.monotonic() - start
     if plot is not None:
-        plot_losses(result.losses, plot, title=config.name)
+        plot_losses(result.losses, plot, title=config.output.name)
     if as_json:
         print_json(
             {
@@ -104,5 +104,6 @@ def _find(recipe: str) -> Path:
     if packaged.is_file():
         return packaged
     raise click.BadParameter(
-        f"there is no recipe {recipe!r}; give a .toml file, or 'light'", param_hint="RECIPE"
+        f"there is no recipe {recipe!r}; give a .toml file, 'light' or 'contextual'",
+        param_hint="RECIPE",
     )
