@@ -96,16 +96,8 @@ class CohereDialect(Dialect):
         return found
 
     def usage(self, reply: Reply) -> tuple[int | None, Mapping[str, float]]:
-        """Input tokens as billed, and all billed units."""
-        meta = reply.data.get("meta") if isinstance(reply.data, dict) else None
-        units = meta.get("billed_units") if isinstance(meta, dict) else None
-        billed = {
-            name: float(amount)
-            for name, amount in (units if isinstance(units, dict) else {}).items()
-            if isinstance(amount, (int, float))
-        }
-        tokens = billed.get("input_tokens")
-        return (None if tokens is None else int(tokens)), billed
+        """See `Dialect.usage`."""
+        return read_usage(reply)
 
     def applied(self, role: Role) -> str:
         """See `Dialect.applied`."""
@@ -126,6 +118,19 @@ class CohereDialect(Dialect):
     def token_counts(self, reply: Reply) -> list[int]:
         """See `Dialect.token_counts`."""
         return [len(part(reply.data, "tokens", list))]
+
+
+def read_usage(reply: Reply) -> tuple[int | None, Mapping[str, float]]:
+    """Input tokens as billed, and all billed units."""
+    meta = reply.data.get("meta") if isinstance(reply.data, dict) else None
+    units = meta.get("billed_units") if isinstance(meta, dict) else None
+    billed = {
+        name: float(amount)
+        for name, amount in (units if isinstance(units, dict) else {}).items()
+        if isinstance(amount, (int, float))
+    }
+    tokens = billed.get("input_tokens")
+    return (None if tokens is None else int(tokens)), billed
 
 
 def without_version(connection: Connection) -> Connection:

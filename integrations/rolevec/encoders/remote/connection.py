@@ -88,7 +88,7 @@ class Connection:
         for name, value in given.items():
             if name != "on_usage":
                 _check_number(name, value)
-        if isinstance(backoff, (int, float)):
+        if backoff is not None and not isinstance(backoff, Backoff):
             _check_number("backoff", backoff)
             backoff = Backoff(base=float(backoff))
         return cls(provider, url, backoff=backoff or Backoff(), key=key, **given)
@@ -156,14 +156,15 @@ def _checked_key(key: str | None) -> str | None:
     return key or None
 
 
+_WHOLE = frozenset({"concurrency", "max_retries"})
+_MAY_BE_ZERO = frozenset({"backoff", "max_retries"})
+
+
 def _check_number(name: str, value: Any) -> None:
-    least = 0 if name in ("max_retries", "backoff") else 1 if name == "concurrency" else None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    whole = name in ("max_retries", "concurrency")
-    if (
-        not is_number
-        or (whole and not isinstance(value, int))
-        or not (value >= least if least is not None else value > 0)
-    ):
-        bound = "above 0" if least is None else f"{least} or more"
-        raise ValueError(f"{name}={value!r}; it is a {'whole ' if whole else ''}number, {bound}")
+    kinds = (int,) if name in _WHOLE else (int, float)
+    number = isinstance(value, kinds) and not isinstance(value, bool)
+    # Written so that NaN fails.
+    if not number or not (value >= 0 if name in _MAY_BE_ZERO else value > 0):
+        kind = "whole number" if name in _WHOLE else "number"
+        bound = "0 or more" if name in _MAY_BE_ZERO else "above 0"
+        raise ValueError(f"{name}={value!r}; it is a {kind}, {bound}")

@@ -129,9 +129,8 @@ class TeiDialect(Dialect):
         return reply.data
 
     def usage(self, reply: Reply) -> tuple[int | None, Mapping[str, float]]:
-        """Tokens as the header says; nothing is billed."""
-        tokens = reply.headers.get("x-compute-tokens", "")
-        return (int(tokens) if tokens.isdecimal() else None), {}
+        """See `Dialect.usage`."""
+        return read_usage(reply)
 
     def applied(self, role: Role) -> str:
         """The server's prompt as if we had put it: it makes the same vectors."""
@@ -174,6 +173,12 @@ class TeiDialect(Dialect):
 
     def _prompt(self, role: Role) -> dict[str, str]:
         return {"prompt_name": self.names[role]} if role in self.names else {}
+
+
+def read_usage(reply: Reply) -> tuple[int | None, Mapping[str, float]]:
+    """Tokens as the header says; nothing is billed."""
+    tokens = reply.headers.get("x-compute-tokens", "")
+    return (int(tokens) if tokens.isdecimal() else None), {}
 
 
 def check_no_default_prompt(tokens: list[list[Token]], probe: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from typing import Any, TypeVar
 
@@ -25,6 +27,12 @@ _REPEATED = frozenset({408, 429})
 _AGENT = "rolevec"
 
 T = TypeVar("T")
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read once a process: it takes longer than many a request."""
+    return httpx.create_ssl_context()
 
 
 class Stopped(Exception):
@@ -102,6 +110,10 @@ class Transport:
                     connection.base_url + request.path,
                     content=_encode(request.body),
                 )
+        except RuntimeError:
+            if session.client.is_closed:
+                return RolevecError(f"{route} was given up: the encoder was closed"), None
+            raise
         except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
             # Raised later, without this one as its cause: that holds the request and so the key.
             return unanswered(error, route=route, timeout=connection.timeout, key=key), None
@@ -180,6 +192,7 @@ class Transport:
         client = httpx.AsyncClient(
             headers=headers,
             timeout=None,  # see `_once`
+            verify=_certificates(),
             limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
         )
         # An encoder that is dropped rather than closed must not leave its sockets open.

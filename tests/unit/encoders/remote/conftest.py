@@ -14,7 +14,7 @@ def _module(name):
     known = sys.modules.get(f"remote_{name}")
     if known is not None:
         return known
-    path = Path(__file__).parent / f"{name}.py"
+    path = Path(__file__).with_name(f"{name}.py")
     spec = importlib.util.spec_from_file_location(f"remote_{name}", path)
     module = sys.modules[f"remote_{name}"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -22,7 +22,7 @@ def _module(name):
 
 
 faulty = _module("faulty")
-DIALECTS = ("cohere", "openai", "tei")
+_module("faults")
 VARIABLES = (
     *("CO_API_KEY", "COHERE_API_KEY", "CO_API_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
     *("TEI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
@@ -40,11 +40,6 @@ def no_settings(monkeypatch):
 def server():
     with faulty.FaultyServer() as server:
         yield server
-
-
-@pytest.fixture
-def Fault():  # noqa: N802
-    return faulty.Fault
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ MAX_TEXTS = 96
 WORDS = 512  # most words of a text for the Cohere dialect
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fault:
     """What happens to one request in place of an answer.
 
