@@ -41,6 +41,7 @@ OPTIONAL = {
     "qdrant_client": {"qdrant/", "llama_index/filters.py"},
     "qdrant_edge": {"qdrant/backends/"},
     "click": {"cli/"},
+    "httpx": {"encoders/remote/transport.py"},
     "ir_measures": {"evaluation/metrics.py"},
     "scipy": {"evaluation/metrics.py"},
 }

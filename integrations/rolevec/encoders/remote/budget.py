@@ -8,19 +8,20 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 
-_BURST = 0.1
+# Share of a minute's allowance that may go at once.
+BURST = 0.1
 
 
 class _Bucket:
-    """A token bucket, the debt of which is paid before, never after.
+    """A token bucket: a share of the limit may go at once, the rest flows in over the minute.
 
-    A tenth of the limit may go at once, the rest flows in over the minute: together no more than
-    ``limit`` in any 60 seconds.
+    Together that is no more than ``limit`` in any 60 seconds, as long as nothing larger than the
+    share is taken in one piece; what is larger waits until all of it has flowed in.
     """
 
     def __init__(self, limit: float, now: float) -> None:
         self.limit = limit
-        self._capacity = max(1.0, limit * _BURST)
+        self._capacity = max(1.0, limit * BURST)
         self._rate = (limit + 1 - self._capacity) / 60
         self._level = self._capacity
         self._last = now

@@ -14,6 +14,7 @@ from rolevec.encoders.base import BaseEncoder, check_texts
 from rolevec.encoders.progress import Advance, counter
 from rolevec.encoders.remote import running
 from rolevec.encoders.remote.batches import all_together, spans, together
+from rolevec.encoders.remote.budget import BURST
 from rolevec.encoders.remote.dialect import BadReply, Dialect, Reply, read_vector
 from rolevec.encoders.remote.pieces import Pieces, cut
 from rolevec.encoders.remote.pieces import together as joined
@@ -181,7 +182,7 @@ class RemoteEncoder(BaseEncoder):
         parts = spans(
             prompted,
             min(dialect.max_texts, batch_size or dialect.max_texts),
-            tokens=dialect.max_request_tokens,
+            tokens=self._request_tokens(),
             size=dialect.max_request_bytes,
         )
 
@@ -200,6 +201,12 @@ class RemoteEncoder(BaseEncoder):
         if failures:
             raise self._failed(failures, rows, have, pieces) from failures[0]
         return rows, pieces.dropped
+
+    def _request_tokens(self) -> int | None:
+        """Most tokens in one request: the provider's limit, and what the budget lets go at once."""
+        allowed = self._transport.connection.tokens_per_minute
+        burst = None if allowed is None else max(1, int(allowed * BURST))
+        return min(filter(None, (self._dialect.max_request_tokens, burst)), default=None)
 
     def _failed(
         self,

@@ -11,6 +11,7 @@ from rolevec.errors import AuthenticationError, InputTooLong, RateLimited, Remot
 
 _SHOWN = 500
 _HIDDEN = "[hidden]"
+_LONG_KEY = 8
 # Headers that may carry what belongs to nobody else.
 _PRIVATE = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"})
 _CREDENTIAL = re.compile(r"(?i)(bearer\s+)[^\s\"',}]+|\b(?:sk|co)-[A-Za-z0-9_*-]{8,}")
@@ -23,8 +24,10 @@ _KINDS = {401: AuthenticationError, 403: AuthenticationError, 429: RateLimited}
 
 def clean(text: str, key: str) -> str:
     """A text without the key and whatever else looks like one, shortened."""
-    if key:
+    if len(key) >= _LONG_KEY:
         text = text.replace(key, _HIDDEN)
+    elif key:  # a word for a test server; anywhere else it is a part of other words
+        text = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", _HIDDEN, text)
     text = _CREDENTIAL.sub(lambda match: (match[1] or "") + _HIDDEN, " ".join(text.split()))
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 

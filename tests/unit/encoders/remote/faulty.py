@@ -25,7 +25,7 @@ class Fault:
     """What happens to one request in place of an answer.
 
     kind: "status", "html", "reset", "reset mid-body", "drip", "hang", "count", "dimension", "nan",
-    "null" or "shape".
+    "null", "too few scores" or "shape".
     """
 
     kind: str
@@ -242,12 +242,14 @@ def _rows_of(body):
         return body
     if "data" in body:
         return body["data"]
+    if "results" in body:
+        return body["results"]
     return body["embeddings"]["float"]
 
 
 def _spoiled(kind, body):
     rows = _rows_of(body)
-    if kind == "count":
+    if kind in ("count", "too few scores"):
         rows.pop()
     elif kind == "shape":
         return {"unexpected": True}
