@@ -27,7 +27,7 @@ DOCUMENTS = {
 QUESTIONS = [
     "When does the train to Hamburg leave?",
     "¿Dónde puedo comprar pan?",
-    "Wie lange darf ich ein Buch behalten?",
+    "Wie lange kann ich Bücher ausleihen?",
 ]
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rolevec.documents import JSON, Document, Hit
     from rolevec.encoders.loading import load_encoder, register_encoder
     from rolevec.encoders.protocol import Encoder
+    from rolevec.encoders.scoring import load_scorer
     from rolevec.errors import RolevecError
     from rolevec.fingerprint import Fingerprint
     from rolevec.models.card import ModelCard
@@ -41,6 +42,7 @@ _HOME = {
     "TruncationWarning": "rolevec.truncation",
     "list_collections": "rolevec.qdrant.stores",
     "load_encoder": "rolevec.encoders.loading",
+    "load_scorer": "rolevec.encoders.scoring",
     "register_encoder": "rolevec.encoders.loading",
     "rerank": "rolevec.ranking.rerank",
 }
@@ -62,6 +64,7 @@ __all__ = [
     "TruncationWarning",
     "list_collections",
     "load_encoder",
+    "load_scorer",
     "register_encoder",
     "rerank",
 ]

@@ -21,6 +21,7 @@ from rolevec.encoders.protocol import Encoder
 from rolevec.qdrant.collection import Collection
 
 COLLECTION = "demo"
+_HITS = 3
 _FOUND = "question, and the document found"
 
 _NEXT = """\
@@ -96,16 +97,17 @@ def _run(corpus: dict[str, Any], encoder: Encoder, store: Path, *, as_json: bool
         f" ({backend}) in {seconds * 1000:.0f} ms.\n"
     )
     _print_answers(answers, corpus["languages"])
+    among = sum(answer.rank is not None for answer in answers)
     click.echo(
-        f"\n{right} of {len(answers)} questions found their answer first, each in another language"
-        " than the question.\n"
+        f"\n{right} of {len(answers)} questions found their answer first, {among} among the first"
+        f" {_HITS}; each answer is in another language than its question.\n"
     )
     click.echo(_NEXT)
 
 
 def _ask(corpus: dict[str, Any], collection: Collection) -> list[Answer]:
     questions = corpus["questions"]
-    found = collection.search_many([question["text"] for question in questions], k=3)
+    found = collection.search_many([question["text"] for question in questions], k=_HITS)
     answers = []
     for question, hits in zip(questions, found, strict=True):
         ids = [hit.id for hit in hits]

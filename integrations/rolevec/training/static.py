@@ -26,6 +26,8 @@ from rolevec.training.teaching import Teaching
 PROMPTS = {"query": "query: ", "document": "document: "}
 
 _DEVELOPMENT_PAIRS = 2000
+# Pairs from which on a model says that it knows a language.
+_ENOUGH = 5000
 
 
 def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
@@ -118,7 +120,7 @@ def _description(
         counts = np.bincount(store.lang, minlength=len(store.langs))
         for lang, count in zip(store.langs, counts, strict=True):
             pairs[lang] = pairs.get(lang, 0) + int(count)
-    enough = sorted(lang for lang, count in pairs.items() if count >= 1000)
+    enough = sorted(lang for lang, count in pairs.items() if count >= _ENOUGH)
     return {
         "name": config.name,
         "license": config.licence,

@@ -40,7 +40,10 @@ def test_a_recipe_becomes_a_model_that_loads(run, run_json, recipe, tmp_path):
     encoder = load_encoder("static:model")
     assert (encoder.name, encoder.dim) == ("mine", 16)
 
-    result = run_json("train", recipe, "--output", "again", "--cache", "cache")
+    pytest.importorskip("matplotlib")
+    again = ("--output", "again", "--cache", "cache", "--plot", "loss.png")
+    result = run_json("train", recipe, *again)
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "again" / "config.json").read_text())["dim"] == 8
     assert 0 <= result["development"] <= 1
     assert len(result["losses"]) == 1

@@ -228,6 +228,8 @@ def test_texts_that_the_teacher_finds_alike_come_closer(data, tmp_path):
     record = json.loads((folders[1] / "config.json").read_text(encoding="utf-8"))["training"]
     assert record["teacher"] == "fake"
     assert record["sources"] == {"toy": 800}
+    assert record["versions"].keys() == {"rolevec", "python", "torch", "tokenizers", "numpy"}
+    assert record["peak_memory_mb"] is None or record["peak_memory_mb"] > 50
 
 
 def test_a_teacher_knows_the_texts_of_its_language(data, tmp_path):
