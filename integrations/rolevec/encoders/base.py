@@ -35,12 +35,14 @@ class BaseEncoder(ABC):
     Attributes:
         backend: what does the arithmetic, in a word.
         tolerance: how far a coordinate may move with the company a text is encoded in.
+        awaits: `_arows` waits for others rather than computes, so that `aencode` needs no thread.
         tells_truncation: False if what is cut happens elsewhere and is not told; reports then hold
             zeros.
     """
 
     backend: str = ""
     tolerance: float = 1e-5
+    awaits: bool = False
     tells_truncation: bool = True
 
     def __init__(
@@ -91,6 +93,12 @@ class BaseEncoder(ABC):
         Returns:
             vectors of shape (n, card.dim), of any length, and the tokens dropped per text.
         """
+
+    async def _arows(
+        self, texts: list[str], role: Role, batch_size: int | None, advance: Advance
+    ) -> tuple[npt.NDArray[np.float32], list[int]]:
+        """As `_rows`; called only where ``awaits``."""
+        raise NotImplementedError
 
     @abstractmethod
     def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
@@ -177,15 +185,27 @@ class BaseEncoder(ABC):
         batch_size: int | None = None,
         progress: bool = False,
     ) -> Matrix:
-        """`encode` in a thread, so that the event loop goes on."""
-        return await asyncio.to_thread(
-            self.encode,
-            texts,
-            role,
-            dimensions=dimensions,
-            batch_size=batch_size,
-            progress=progress,
-        )
+        """`encode` while the event loop goes on: in a thread, or awaiting an endpoint's answers.
+
+        Cancelling it stops the requests that are under way; a thread goes on to its end.
+        """
+        if not self.awaits:
+            return await asyncio.to_thread(
+                self.encode,
+                texts,
+                role,
+                dimensions=dimensions,
+                batch_size=batch_size,
+                progress=progress,
+            )
+        call = self._begin(texts, role, dimensions)
+        with counter(len(call.texts), f"encoding with {self.name}", show=progress) as advance:
+            for chunk in call.chunks():
+                with call.in_callers_terms(self._finish):
+                    rows, lost = await self._arows(chunk, call.role, batch_size, advance)
+                call.add(self._finish(rows), lost)
+        enforce(call.dropped, self.max_tokens, self.truncation)
+        return call.vectors()
 
     async def aencode_queries(self, texts: Sequence[str]) -> Matrix:
         """`aencode` under `Role.QUERY`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -9,11 +10,11 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,9 @@ CREATE TABLE IF NOT EXISTS vectors (
 _APPLICATION = 0x726F6C76  # "rolv", so that a database of another program is not written to
 _WAIT = 60.0  # seconds for another writer to finish
 _KEYS_PER_QUERY = 500  # SQLite's own limit on variables was 999 for long
+
+# A unit row, and the tokens that its text lost.
+_Found: TypeAlias = tuple[npt.NDArray[np.float32], int]
 
 
 def default_cache() -> Path:
@@ -81,6 +85,8 @@ class CachedEncoder(BaseEncoder):
         self.fingerprint = encoder.fingerprint
         self.backend = getattr(encoder, "backend", "")
         self.tolerance = getattr(encoder, "tolerance", self.tolerance)
+        self.awaits = getattr(encoder, "awaits", False)
+        self.tells_truncation = getattr(encoder, "tells_truncation", True)
         self._store = _Store(self.path, card.dim)
         self._store.check()
 
@@ -91,23 +97,49 @@ class CachedEncoder(BaseEncoder):
     def _rows(
         self, texts: list[str], role: Role, batch_size: int | None, advance: Advance
     ) -> tuple[npt.NDArray[np.float32], list[int]]:
-        keys = [self._key(text, role) for text in texts]
-        found = self._store.read(keys)
+        keys, found = self._look_up(texts, role)
         missing = [i for i, key in enumerate(keys) if key not in found]
         advance(len(texts) - len(missing))
         if missing:
-            try:
-                rows, dropped = self._ask([texts[i] for i in missing], role, batch_size, advance)
-            except PartialFailure as failure:
-                done = [keys[missing[i]] for i in failure.done]
-                found |= self._keep(done, failure.vectors, failure.dropped)
-                raise self._with_found(failure, keys, found) from failure.__cause__
+            wanted = [texts[i] for i in missing]
+            with self._keeping_what_is_done(keys, missing, found):
+                rows, dropped = self._ask(wanted, role, batch_size, advance)
             found |= self._keep([keys[i] for i in missing], rows, dropped)
         return np.stack([found[key][0] for key in keys]), [found[key][1] for key in keys]
 
+    async def _arows(
+        self, texts: list[str], role: Role, batch_size: int | None, advance: Advance
+    ) -> tuple[npt.NDArray[np.float32], list[int]]:
+        keys, found = await asyncio.to_thread(self._look_up, texts, role)
+        missing = [i for i, key in enumerate(keys) if key not in found]
+        advance(len(texts) - len(missing))
+        if missing and isinstance(self.encoder, BaseEncoder):
+            wanted = [texts[i] for i in missing]
+            with self._keeping_what_is_done(keys, missing, found):
+                rows, dropped = await self.encoder._arows(wanted, role, batch_size, advance)
+            fresh = [keys[i] for i in missing]
+            found |= await asyncio.to_thread(self._keep, fresh, rows, dropped)
+        return np.stack([found[key][0] for key in keys]), [found[key][1] for key in keys]
+
+    def _look_up(self, texts: list[str], role: Role) -> tuple[list[bytes], dict[bytes, _Found]]:
+        keys = [self._key(text, role) for text in texts]
+        return keys, self._store.read(keys)
+
+    @contextmanager
+    def _keeping_what_is_done(
+        self, keys: Sequence[bytes], missing: Sequence[int], found: dict[bytes, _Found]
+    ) -> Iterator[None]:
+        """Keep what a `PartialFailure` brings, and add to it what the file has."""
+        try:
+            yield
+        except PartialFailure as failure:
+            fresh = [keys[missing[i]] for i in failure.done]
+            found |= self._keep(fresh, failure.vectors, failure.dropped)
+            raise self._with_found(failure, keys, found) from failure.__cause__
+
     def _keep(
         self, keys: Sequence[bytes], rows: npt.NDArray[np.float32], dropped: Sequence[int]
-    ) -> dict[bytes, tuple[npt.NDArray[np.float32], int]]:
+    ) -> dict[bytes, _Found]:
         # Checked before it is stored: what is not finite never gets into the file.
         unit = unit_rows(rows, self.card.dim)
         fresh = {key: (row, lost) for key, row, lost in zip(keys, unit, dropped, strict=True)}
@@ -118,7 +150,7 @@ class CachedEncoder(BaseEncoder):
         self,
         failure: PartialFailure,
         keys: Sequence[bytes],
-        found: Mapping[bytes, tuple[npt.NDArray[np.float32], int]],
+        found: Mapping[bytes, _Found],
     ) -> PartialFailure:
         """The same failure with what the file has among the texts that are done."""
         done = [i for i, key in enumerate(keys) if key in found]
@@ -171,7 +203,7 @@ class _Store:
         except (sqlite3.Error, OSError) as error:
             raise self._broken(error) from error
 
-    def read(self, keys: Sequence[bytes]) -> dict[bytes, tuple[npt.NDArray[np.float32], int]]:
+    def read(self, keys: Sequence[bytes]) -> dict[bytes, _Found]:
         found = {}
         try:
             connection = self._connection()
@@ -185,7 +217,7 @@ class _Store:
             raise self._broken(error) from error
         return found
 
-    def write(self, rows: dict[bytes, tuple[npt.NDArray[np.float32], int]]) -> None:
+    def write(self, rows: dict[bytes, _Found]) -> None:
         values: Iterable[tuple[bytes, bytes, int]] = (
             (key, vector.astype("<f4").tobytes(), dropped)
             for key, (vector, dropped) in rows.items()

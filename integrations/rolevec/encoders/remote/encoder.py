@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rolevec.encoders.base import BaseEncoder, check_texts
-from rolevec.encoders.progress import Advance, counter
+from rolevec.encoders.progress import Advance
 from rolevec.encoders.remote import running
 from rolevec.encoders.remote.batches import all_together, spans, together
 from rolevec.encoders.remote.budget import BURST
@@ -32,7 +32,7 @@ from rolevec.errors import (
 from rolevec.models.card import ModelCard
 from rolevec.prompts import Prompts
 from rolevec.roles import Role
-from rolevec.truncation import TruncationPolicy, enforce
+from rolevec.truncation import TruncationPolicy
 from rolevec.vectors import Matrix, unit_rows
 
 T = TypeVar("T")
@@ -61,6 +61,7 @@ class RemoteEncoder(BaseEncoder):
         UnsupportedByBackend: the policy.
     """
 
+    awaits = True
     # The endpoint batches as it likes, in a precision of its own.
     tolerance = 1e-3
 
@@ -114,30 +115,14 @@ class RemoteEncoder(BaseEncoder):
     ) -> _Rows:
         return self._run(partial(self._ask, texts, role, batch_size, advance), role, len(texts))
 
-    async def aencode(
-        self,
-        texts: Sequence[str],
-        role: Role,
-        *,
-        dimensions: int | None = None,
-        batch_size: int | None = None,
-        progress: bool = False,
-    ) -> Matrix:
-        """As `encode`, awaiting the answers; cancelling it stops the requests under way."""
-        call = self._begin(texts, role, dimensions)
-        with counter(len(call.texts), f"encoding with {self.name}", show=progress) as advance:
-            for chunk in call.chunks():
-                tally = Tally()
-                try:
-                    with call.in_callers_terms(self._finish):
-                        rows, lost = await running.arun(
-                            self._ask(chunk, call.role, batch_size, advance, tally)
-                        )
-                finally:
-                    self._tell(tally, call.role, len(chunk))
-                call.add(self._finish(rows), lost)
-        enforce(call.dropped, self.max_tokens, self.truncation)
-        return call.vectors()
+    async def _arows(
+        self, texts: list[str], role: Role, batch_size: int | None, advance: Advance
+    ) -> _Rows:
+        tally = Tally()
+        try:
+            return await running.arun(self._ask(texts, role, batch_size, advance, tally))
+        finally:
+            self._tell(tally, role, len(texts))
 
     def close(self) -> None:
         """Close the connections; a later call to `encode` is refused."""

@@ -22,9 +22,12 @@ def until(condition, seconds=10):
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("dialect", ["cohere", "openai", "tei"])
-async def test_cancelling_stops_what_is_under_way_and_begins_nothing(load, server, dialect):
-    encoder = load(dialect, concurrency=4)
+@pytest.mark.parametrize("dialect", ["cohere", "openai", "tei", "cohere, cached"])
+async def test_cancelling_stops_what_is_under_way_and_begins_nothing(
+    load, server, dialect, tmp_path
+):
+    dialect, _, cached = dialect.partition(", ")
+    encoder = load(dialect, concurrency=4, cache=tmp_path / "c.sqlite" if cached else None)
     server.requests.clear()
     server.fault_for = lambda text: Fault("hang")
     task = asyncio.create_task(encoder.aencode(TEXTS, Role.DOCUMENT, batch_size=2))

@@ -143,6 +143,20 @@ def test_the_cache_keeps_what_is_done_and_nothing_broken(load, server, dialect, 
     assert np.array_equal(whole[:7], caught.value.vectors)
 
 
+async def test_the_cache_does_so_for_async_calls(load, server, tmp_path):
+    encoder = load("cohere", cache=tmp_path / "vectors.sqlite", **OPTIONS)
+    first = await encoder.aencode_documents(TEXTS[3:5])
+    server.faults.extend([None, Fault("count")])
+    with pytest.raises(PartialFailure) as caught:
+        await encoder.aencode(TEXTS, Role.DOCUMENT, batch_size=BATCH)
+    assert caught.value.done == (0, 1, 2, 3, 4, 5, 6)
+    server.embedded.clear()
+    rows = await encoder.aencode_documents(TEXTS)
+    assert server.embedded == TEXTS[7:]
+    assert np.array_equal(rows[3:5], first)
+    assert np.array_equal(rows, encoder.encode_documents(TEXTS))
+
+
 def test_a_text_that_is_too_long_is_that_error(load, server):
     encoder = load("cohere", truncation="error")
     long = "word " * 600
