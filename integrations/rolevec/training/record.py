@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 import rolevec
 from rolevec.training.config import TrainConfig
 from rolevec.training.store import PairStore
@@ -39,6 +41,7 @@ def training_record(
         "batch": config.batch,
         "seed": config.seed,
         "pairs": sum(sources.values()),
+        "pairs_by_language": pairs_by_language(stores),
         "sources": sources,
         "teacher": teacher.name if teacher else None,
         "development_bitext": None if development is None else round(development, 4),
@@ -50,6 +53,16 @@ def training_record(
             **{package: version(package) for package in _PACKAGES},
         },
     }
+
+
+def pairs_by_language(stores: Mapping[str, PairStore]) -> dict[str, int]:
+    """Pairs whose left side is in each language, over all kinds."""
+    total: dict[str, int] = {}
+    for store in stores.values():
+        counts = np.bincount(store.lang, minlength=len(store.langs)).tolist()
+        for lang, count in zip(store.langs, counts, strict=True):
+            total[lang] = total.get(lang, 0) + count
+    return dict(sorted((lang, count) for lang, count in total.items() if count))
 
 
 def _sources(stores: Mapping[str, PairStore]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from rolevec.training.config import TrainConfig
 from rolevec.training.corpus import load_stores, load_teacher, load_tokenizer
 from rolevec.training.export import export
 from rolevec.training.learner import TableLearner
-from rolevec.training.record import training_record
+from rolevec.training.record import pairs_by_language, training_record
 from rolevec.training.result import TrainResult
 from rolevec.training.store import PairStore
 from rolevec.training.teaching import Teaching
@@ -115,11 +115,7 @@ def _description(
     tokenizer: Tokenizer,
 ) -> dict[str, Any]:
     """What the exported model says of itself."""
-    pairs: dict[str, int] = {}
-    for store in stores.values():
-        counts = np.bincount(store.lang, minlength=len(store.langs))
-        for lang, count in zip(store.langs, counts, strict=True):
-            pairs[lang] = pairs.get(lang, 0) + int(count)
+    pairs = pairs_by_language(stores)
     enough = sorted(lang for lang, count in pairs.items() if count >= _ENOUGH)
     return {
         "name": config.name,
