@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,10 @@ class TokenTable:
             last = max(last, first + 1)
             part = slice(int(starts[first]), int(ends[last - 1]))
             rows = self._weighted(ids[part])
-            np.add.reduceat(rows, starts[first:last] - starts[first], axis=0, out=sums[first:last])
+            edges = (ends[first:last] - starts[first]).tolist()
+            # One reduction each: numpy's reduceat takes ten times as long along this axis.
+            for group, (start, end) in enumerate(pairwise([0, *edges]), first):
+                np.add.reduce(rows[start:end], axis=0, out=sums[group])
             first = last
         return sums
 
