@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rolevec.door import front_door
 
 if TYPE_CHECKING:
     from rolevec.documents import JSON, Document, Hit
@@ -69,14 +70,7 @@ __all__ = [
     "rerank",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'rolevec' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+__getattr__, _ = front_door(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

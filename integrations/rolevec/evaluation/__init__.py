@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rolevec.door import front_door
 
 if TYPE_CHECKING:
     from rolevec.evaluation.datasets import find_datasets
@@ -13,19 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Report", "compare", "evaluate", "find_datasets"]
 
-_HOMES = {
+_HOME = {
     "Report": "rolevec.evaluation.report",
     "compare": "rolevec.evaluation.significance",
     "evaluate": "rolevec.evaluation.runner",
     "find_datasets": "rolevec.evaluation.datasets",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = front_door(__name__, _HOME)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rolevec.errors import MissingExtra
+from rolevec.door import front_door
 
 if TYPE_CHECKING:
     from rolevec.langchain.embeddings import RolevecEmbeddings
@@ -20,17 +18,6 @@ _HOME = {
     "RolevecReranker": "rolevec.langchain.reranker",
     "RolevecVectorStore": "rolevec.langchain.vectorstore",
 }
+_NEEDS = {"langchain_core": ("langchain-core", "langchain")}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if find_spec("langchain_core") is None:
-        raise MissingExtra("langchain-core", "langchain")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = front_door(__name__, _HOME, _NEEDS)

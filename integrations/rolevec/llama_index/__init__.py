@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rolevec.errors import MissingExtra
+from rolevec.door import front_door
 
 if TYPE_CHECKING:
     from rolevec.llama_index.embedding import RolevecEmbedding
@@ -20,18 +18,10 @@ _HOME = {
     "RolevecRerank": "rolevec.llama_index.reranker",
     "RolevecVectorStore": "rolevec.llama_index.vector_store",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+_NEEDS = dict.fromkeys(
     # The name llama_index alone may be any of its many packages.
-    if find_spec("llama_index") is None or find_spec("llama_index.core") is None:
-        raise MissingExtra("llama-index-core", "llama-index")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+    ("llama_index", "llama_index.core"),
+    ("llama-index-core", "llama-index"),
+)
 
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = front_door(__name__, _HOME, _NEEDS)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rolevec.errors import MissingExtra
+from rolevec.door import front_door
 
 if TYPE_CHECKING:
     from rolevec.training.config import TrainConfig
@@ -30,7 +29,7 @@ __all__ = [
     "write_hard_negatives",
 ]
 
-_HOMES = {
+_HOME = {
     "Architecture": "rolevec.training.transformer_config",
     "HardNegatives": "rolevec.training.hard",
     "TrainConfig": "rolevec.training.config",
@@ -44,17 +43,4 @@ _HOMES = {
     "write_hard_negatives": "rolevec.training.hard",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(import_module(_HOMES[name]), name)
-    except ModuleNotFoundError as error:
-        if error.name == "torch":
-            raise MissingExtra("torch", "train") from error
-        raise
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = front_door(__name__, _HOME)

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from safetensors.numpy import save
 from tokenizers import Tokenizer
 
+from rolevec.encoders.static import FORMAT
 from rolevec.encoders.table import FOUR_BIT_ZERO
 from rolevec.training.tokenizer import save_tokenizer
 
-FORMAT = "rolevec-static"
 FORMAT_VERSION = 1
 
 Bits: TypeAlias = Literal[4, 8, 16]
