@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from rolevec.models.card import ModelCard
 from rolevec.prompts import Prompts
 from rolevec.roles import Role
 from rolevec.truncation import TruncationPolicy, windows
+from rolevec.vectors import Matrix
 
 Ids = list[int]
 
@@ -36,6 +38,21 @@ def read_tokenizer(path: Path) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Vectors of some texts, and the tokens that made them.
+
+    Attributes:
+        vectors: shape (n, dim), one unit row per text, in order.
+        tokens: how many of each text reached the model, prompt and special tokens included.
+        dropped: how many of each text did not.
+    """
+
+    vectors: Matrix
+    tokens: list[int]
+    dropped: list[int]
 
 
 @dataclass(slots=True)
@@ -93,6 +110,38 @@ class TokenEncoder(BaseEncoder):
         prompted = self.prompts.apply(check_texts(texts), Role.parse(role))
         return [encoding.ids for encoding in self._tokenize(prompted)]
 
+    def encode_counted(
+        self, texts: list[str], role: Role | None, truncation: Literal["end", "start"]
+    ) -> Counted:
+        """`encode` for who counts tokens and chooses by the call where texts are cut; tells nobody.
+
+        Args:
+            texts: non-blank, encodable, not checked again; equal ones are encoded each.
+            role: None puts no prompt, for texts that have one already.
+            truncation: which end of an over-long text is dropped.
+
+        Raises:
+            InvalidText: a text has nothing in it that the model knows.
+            InvalidVector: the model returned NaN or infinity.
+        """
+        plan = self._plan(texts, role, truncation)
+        rows = self._finish(self._forward_all(plan.ids))
+        return Counted(rows, [len(ids) for ids in plan.ids], plan.dropped)
+
+    def tokens_of(
+        self, texts: list[str], role: Role | None, *, special: bool = True
+    ) -> list[Encoding]:
+        """Tokens with their text and place, uncut.
+
+        Args:
+            texts: non-blank and encodable, not checked again.
+            role: whose prompt stands before the text; None for none.
+            special: with the special tokens that the model's input has, if it has any.
+        """
+        prompted = texts if role is None else self.prompts.apply(texts, role)
+        special = special and self._special_tokens
+        return self.tokenizer.encode_batch(prompted, add_special_tokens=special)
+
     def _tokenize(self, texts: list[str]) -> list[Encoding]:
         return self.tokenizer.encode_batch(texts, add_special_tokens=self._special_tokens)
 
@@ -111,34 +160,41 @@ class TokenEncoder(BaseEncoder):
             advance(len(texts))
         return pieces, plan.dropped
 
-    def _plan(self, texts: list[str], role: Role) -> _Plan:
+    def _forward_all(self, ids: list[Ids]) -> npt.NDArray[np.float32]:
+        rows = np.empty((len(ids), self.card.dim), dtype=np.float32)
+        for batch in self._batches(ids, None):
+            rows[batch] = self._forward([ids[i] for i in batch])
+        return rows
+
+    def _plan(
+        self, texts: list[str], role: Role | None, truncation: TruncationPolicy | None = None
+    ) -> _Plan:
         plan = _Plan([], [], [], [])
         limit = self.max_tokens
-        before, after = self.prompts.parts(role)
-        for text, encoding in zip(
-            texts, self._tokenize(self.prompts.apply(texts, role)), strict=True
-        ):
+        before, after = ("", "") if role is None else self.prompts.parts(role)
+        for text, encoding in zip(texts, self.tokens_of(texts, role), strict=True):
             if limit is None or len(encoding) <= limit:
                 plan.ids.append(encoding.ids)
                 plan.weights.append(len(encoding))
                 plan.per_text.append(1)
                 plan.dropped.append(0)
                 continue
-            self._cut(plan, encoding, len(before), len(before) + len(text), limit, after)
+            start = len(before)
+            span = _text_span(encoding, start, start + len(text), suffix=bool(after))
+            self._cut(plan, encoding.ids, span, limit, truncation or self.truncation)
         return plan
 
     def _cut(
-        self, plan: _Plan, encoding: Encoding, start: int, end: int, limit: int, after: str
+        self, plan: _Plan, ids: Ids, span: tuple[int, int], limit: int, policy: TruncationPolicy
     ) -> None:
         """Cut the text between its prompt, which every window keeps, and the special tokens."""
-        head, tail = _text_span(encoding, start, end, suffix=bool(after))
-        ids = encoding.ids
+        head, tail = span
         room = limit - head - (len(ids) - tail)
         if room < 1:
             raise ModelNotAvailable(
                 f"the prompt of {self.name} fills all {limit} tokens the model takes"
             )
-        spans = windows(tail - head, room, self.truncation)
+        spans = windows(tail - head, room, policy)
         for left, right in spans:
             plan.ids.append(ids[:head] + ids[head + left : head + right] + ids[tail:])
             plan.weights.append(right - left)
