@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "langchain": {"encoders", "ranking", "qdrant", "models"},
     "llama_index": {"encoders", "ranking", "qdrant", "models"},
     "server": {"models", "encoders", "ranking"},
-    "cli": {"models", "encoders", "ranking", "qdrant", "indexing", "training", "evaluation"},
+    "cli": {"models", "encoders", "ranking", "qdrant", "indexing", "training", "evaluation",
+            "server"},
 }  # fmt: skip
 
 # Package that not every installation has -> the one file, or product folder, that imports it.
@@ -44,6 +45,11 @@ OPTIONAL = {
     "httpx": {"encoders/remote/transport.py"},
     "ir_measures": {"evaluation/metrics.py"},
     "scipy": {"evaluation/metrics.py"},
+    "starlette": {"server/app.py"},
+    "uvicorn": {"server/running.py"},
+    "prometheus_client": {"server/metrics.py"},
+    "tiktoken": {"server/token_ids.py"},
+    "orjson": {"server/"},
 }
 
 

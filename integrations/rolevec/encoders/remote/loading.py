@@ -151,7 +151,11 @@ def _build_tei(url: str, transport: Transport, asked: _Asked) -> RemoteEncoder:
     # What the server adds is not added here.
     own = known.updated(dict.fromkeys((role.value for role in names), ""))
     dialect = tei.TeiDialect(
-        info.model, max_texts=info.max_texts, names=names, prompts=info.prompts
+        info.model,
+        max_texts=info.max_texts,
+        names=names,
+        like_documents=frozenset(Role) - names.keys() - own.updated(asked.prompts).keys(),
+        prompts=info.prompts,
     )
     (bare,) = dialect.tokenize([_PROBE], Role.DOCUMENT, bare=True)
     tei.check_no_default_prompt(_ask(transport, bare, dialect.tokens), _PROBE)

@@ -101,6 +101,8 @@ class TeiDialect(Dialect):
 
     Attributes:
         names: prompt names by role, for roles whose prompt the server adds.
+        like_documents: roles that nobody has a prompt for; they take the documents', as in
+            `rolevec.prompts.Prompts`.
         prompts: the texts of these, as far as the server tells.
     """
 
@@ -112,6 +114,7 @@ class TeiDialect(Dialect):
     max_request_tokens: int | None = None
     max_request_bytes: int | None = _MAX_REQUEST_BYTES
     names: Mapping[Role, str] = field(default_factory=dict)
+    like_documents: frozenset[Role] = frozenset()
     prompts: Mapping[str, str | None] = field(default_factory=dict)
 
     def embed(self, texts: list[str], role: Role) -> Request:
@@ -172,7 +175,8 @@ class TeiDialect(Dialect):
         return reply.data
 
     def _prompt(self, role: Role) -> dict[str, str]:
-        return {"prompt_name": self.names[role]} if role in self.names else {}
+        name = self.names.get(Role.DOCUMENT if role in self.like_documents else role)
+        return {} if name is None else {"prompt_name": name}
 
 
 def read_usage(reply: Reply) -> tuple[int | None, Mapping[str, float]]:

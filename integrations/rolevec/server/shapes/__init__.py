@@ -1,0 +1,1 @@
+"""One file of shapes per dialect: what its requests hold, its answers and its errors."""
