@@ -7,6 +7,9 @@ settings whose ids they are, and ids that cannot be read are refused.
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from concurrent.futures import Future
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +17,8 @@ from rolevec.server import reading
 from rolevec.server.engine import Model
 from rolevec.server.failures import invalid
 from rolevec.server.settings import TokenIds
+
+_PATIENCE = 10.0
 
 
 def decode(model: Model, ids: list[int], name: str) -> str:
@@ -37,7 +42,7 @@ def own_texts(model: Model, inputs: list[str] | list[list[Any]], name: str, most
     ]
 
 
-def openai_texts(
+async def openai_texts(
     kind: TokenIds, model: Model, inputs: list[str] | list[list[Any]], most: int
 ) -> list[str]:
     """Texts as they are, and those of token ids of the kind the settings say.
@@ -47,15 +52,7 @@ def openai_texts(
     """
     if kind == "model" or isinstance(inputs[0], str):
         return own_texts(model, inputs, "input", most)
-    encoding = _encoding(kind)
-    if encoding is None:
-        raise invalid(
-            f"input holds token ids, and what reads them ({kind}) is not on this server; send"
-            " strings (LangChain: check_embedding_ctx_length=False). Its owner can install"
-            ' tiktoken and its file of tokens, or set token_ids = "model" if they are the'
-            " model's own",
-            "input",
-        )
+    encoding = await _encoding(kind)
     found = []
     for place, ids in enumerate(inputs):
         name = f"input[{place}]"
@@ -68,14 +65,37 @@ def openai_texts(
     return found
 
 
+async def _encoding(kind: str) -> Any:
+    """tiktoken's encoding.
+
+    Raises:
+        Refused: it, or its file, cannot be had, or not yet.
+    """
+    loading = asyncio.wrap_future(_loading(kind))
+    try:
+        return await asyncio.wait_for(asyncio.shield(loading), _PATIENCE)
+    except Exception:  # what tiktoken's HTTP client raises, or a time-out
+        raise invalid(
+            f"input holds token ids, and what reads them ({kind}) is not on this server; send"
+            " strings (LangChain: check_embedding_ctx_length=False). Its owner can install"
+            ' tiktoken and its file of tokens, or set token_ids = "model" if they are the'
+            " model's own",
+            "input",
+        ) from None
+
+
 @lru_cache
-def _encoding(kind: str) -> Any:
-    """tiktoken's encoding, or None if it or its file, which it fetches once, cannot be had."""
-    try:
-        import tiktoken
-    except ImportError:
-        return None
-    try:
-        return tiktoken.get_encoding(kind)
-    except Exception:  # whatever its HTTP client raises
-        return None
+def _loading(kind: str) -> Future[Any]:
+    """Begins to load it, once: tiktoken fetches its file, which may take any time."""
+    future: Future[Any] = Future()
+
+    def load() -> None:
+        try:
+            import tiktoken
+
+            future.set_result(tiktoken.get_encoding(kind))
+        except Exception as error:
+            future.set_exception(error)
+
+    threading.Thread(target=load, name=f"rolevec {kind}", daemon=True).start()
+    return future

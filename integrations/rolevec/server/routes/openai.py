@@ -19,7 +19,7 @@ async def embeddings(server: Server, request: Request, body: dict[str, Any]) -> 
     ask = shapes.read_embeddings(body, settings.limits)
     model = server.engine.model(ask.model)
     most = settings.limits.text_characters
-    texts = token_ids.openai_texts(settings.token_ids, model, ask.inputs, most)
+    texts = await token_ids.openai_texts(settings.token_ids, model, ask.inputs, most)
     request.notes.update(model=model.name, role=ask.role or "none", texts=len(texts))
     counted = await model.embed(request, texts, ask.role, settings.openai_truncation)
     vectors = cut_dimensions(counted.vectors, ask.dimensions)

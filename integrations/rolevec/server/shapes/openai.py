@@ -73,6 +73,8 @@ def read_inputs(given: object, name: str, limits: Limits) -> list[str] | list[li
         where = f"{name}[{place}]"
         if not isinstance(ids, list):
             raise malformed(f"{where} must be a list of integers, not {shown(ids)}", name)
+        if not ids:
+            raise Refused(Kind.EMPTY, f"{where} holds no token", param=name)
         if len(ids) > most:
             raise Refused(
                 Kind.TOO_LONG,
