@@ -17,6 +17,8 @@ Packing = Literal["float", "int8", "uint8", "binary", "ubinary"]
 # Below this a row carries no direction that float32 can be trusted with; Qdrant would store it
 # unnormalised (its own threshold is a squared norm of 1.19e-7).
 MIN_NORM = 1e-6
+# Rows handled at a time, so that they stay in a processor's cache.
+_BLOCK = 128
 # Kinds of numpy types: floats, integers, booleans, and objects, which are asked for their value.
 _NUMBERS = "fiubO"
 
@@ -27,11 +29,17 @@ def as_matrix(vectors: npt.ArrayLike, dim: int | None = None) -> npt.NDArray[np.
     Raises:
         InvalidVector: not numeric, not two-dimensional, not of dimension ``dim``, not finite.
     """
+    rows = _as_rows(vectors, dim)
+    _check_finite(np.asarray(np.isfinite(rows).all(axis=1)))
+    return rows
+
+
+def _as_rows(vectors: npt.ArrayLike, dim: int | None) -> npt.NDArray[np.float32]:
     try:
         given = np.asarray(vectors)
         # A cast would parse text, count a date's seconds and drop an imaginary part.
         numeric = given.dtype.kind in _NUMBERS
-        with np.errstate(over="ignore"):  # to infinity, which is refused below
+        with np.errstate(over="ignore"):  # to infinity, which is refused later
             rows = np.asarray(given, np.float32) if numeric else np.empty(0, np.float32)
     # Long integers overflow; tensors that carry a gradient refuse with a RuntimeError.
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
@@ -44,13 +52,15 @@ def as_matrix(vectors: npt.ArrayLike, dim: int | None = None) -> npt.NDArray[np.
         raise InvalidVector(f"vectors have {rows.ndim} axes; expected two, (n, dim)")
     if dim is not None and rows.shape[1] != dim:
         raise InvalidVector(f"vectors have dimension {rows.shape[1]}; expected {dim}")
-    finite = np.isfinite(rows).all(axis=1)
+    return rows
+
+
+def _check_finite(finite: npt.NDArray[np.bool_]) -> None:
     if not finite.all():
         bad = np.flatnonzero(~finite)
         raise InvalidVector(
-            f"{bad.size} of {len(rows)} vectors hold NaN or infinity, first at {int(bad[0])}"
+            f"{bad.size} of {len(finite)} vectors hold NaN or infinity, first at {int(bad[0])}"
         )
-    return rows
 
 
 def unit_rows(vectors: npt.ArrayLike, dim: int | None = None) -> Matrix:
@@ -59,15 +69,24 @@ def unit_rows(vectors: npt.ArrayLike, dim: int | None = None) -> Matrix:
     Raises:
         InvalidVector: as `as_matrix`, or a row shorter than `MIN_NORM`.
     """
-    rows = as_matrix(vectors, dim)
-    # float64 sums: a float32 square overflows at 1.8e19 and loses the tail of long rows.
-    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    rows = _as_rows(vectors, dim)
+    unit = np.empty(rows.shape, np.float32)
+    norms = np.empty(len(rows), np.float64)
+    for start in range(0, len(rows), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        # float64 sums: a float32 square overflows at 1.8e19 and loses the tail of long rows.
+        wide = rows[part].astype(np.float64)
+        norms[part] = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # refused below
+            np.multiply(wide, (1 / norms[part])[:, None], out=unit[part], casting="same_kind")
+    # No sum of squares of float32 overflows float64.
+    _check_finite(np.isfinite(norms))
     short = np.flatnonzero(norms < MIN_NORM)
     if short.size:
         raise InvalidVector(
             f"vector {int(short[0])} has length {norms[short[0]]:.2g}, which gives no direction"
         )
-    return np.asarray(rows / norms[:, None], dtype=np.float32)
+    return unit
 
 
 def cut_dimensions(vectors: Matrix, dimensions: int | None) -> Matrix:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
 import numpy as np
@@ -36,6 +39,9 @@ class BaseEncoder(ABC):
         backend: what does the arithmetic, in a word.
         tolerance: how far a coordinate may move with the company a text is encoded in.
         awaits: `_arows` waits for others rather than computes, so that `aencode` needs no thread.
+        chunk: texts handed to `_rows` at a time: bounds the memory of a long call, and is plenty to
+            sort by length.
+        threads: most chunks at work at the same time, where there are as many processors.
         tells_truncation: False if what is cut happens elsewhere and is not told; reports then hold
             zeros.
     """
@@ -43,6 +49,8 @@ class BaseEncoder(ABC):
     backend: str = ""
     tolerance: float = 1e-5
     awaits: bool = False
+    chunk: int = 1 << 12
+    threads: int = 1
     tells_truncation: bool = True
 
     def __init__(
@@ -151,12 +159,25 @@ class BaseEncoder(ABC):
         """As `encode`, with the number of tokens dropped from each text."""
         call = self._begin(texts, role, dimensions)
         with counter(len(call.texts), f"encoding with {self.name}", show=progress) as advance:
-            for chunk in call.chunks():
-                with call.in_callers_terms(self._finish):
-                    rows, lost = self._rows(chunk, call.role, batch_size, advance)
-                call.add(self._finish(rows), lost)
+            self._encode_chunks(call, batch_size, advance)
         report = enforce(call.dropped, self.max_tokens, self.truncation, stacklevel=3)
         return Encoded(call.vectors(), report)
+
+    def _encode_chunks(self, call: Call, batch_size: int | None, advance: Advance) -> None:
+        def one(chunk: list[str]) -> tuple[Matrix, list[int]]:
+            rows, lost = self._rows(chunk, call.role, batch_size, advance)
+            return self._finish(rows), lost
+
+        threads = min(self.threads, _processors())
+        if threads < 2 or len(call.texts) <= self.chunk:
+            for chunk in call.chunks(self.chunk):
+                with call.in_callers_terms(self._finish):
+                    done = one(chunk)
+                call.add(*done)
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            for done in _in_order(pool, threads, one, call.chunks(self.chunk)):
+                call.add(*done)
 
     def _begin(self, texts: Sequence[str], role: Role, dimensions: int | None) -> Call:
         if self._closed:
@@ -200,7 +221,7 @@ class BaseEncoder(ABC):
             )
         call = self._begin(texts, role, dimensions)
         with counter(len(call.texts), f"encoding with {self.name}", show=progress) as advance:
-            for chunk in call.chunks():
+            for chunk in call.chunks(self.chunk):
                 with call.in_callers_terms(self._finish):
                     rows, lost = await self._arows(chunk, call.role, batch_size, advance)
                 call.add(self._finish(rows), lost)
@@ -229,6 +250,33 @@ class BaseEncoder(ABC):
         return f"{type(self).__name__}({self.fingerprint.describe()})"
 
 
+def _in_order(
+    pool: ThreadPoolExecutor,
+    ahead: int,
+    work: Callable[[list[str]], tuple[Matrix, list[int]]],
+    chunks: Iterable[list[str]],
+) -> Iterator[tuple[Matrix, list[int]]]:
+    """Results in the order of the chunks, of which no more than ``ahead`` are in memory."""
+    waiting: deque[Future[tuple[Matrix, list[int]]]] = deque()
+    try:
+        for chunk in chunks:
+            waiting.append(pool.submit(work, chunk))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def check_texts(texts: Sequence[str]) -> list[str]:
     """A list of the texts, each a non-blank string that UTF-8 can carry.
 
@@ -238,6 +286,8 @@ def check_texts(texts: Sequence[str]) -> list[str]:
     if isinstance(texts, str):
         raise InvalidText("texts is one string; pass a list of strings")
     checked = list(texts)
+    if _all_sound(checked):
+        return checked
     for position, text in enumerate(checked):
         if not isinstance(text, str):
             raise InvalidText(f"text {position} is a {type(text).__name__}, not a string")
@@ -245,6 +295,17 @@ def check_texts(texts: Sequence[str]) -> list[str]:
             raise InvalidText(f"text {position} is {'blank' if text else 'empty'}")
         check_utf8(text, f"text {position}")
     return checked
+
+
+def _all_sound(texts: list[str]) -> bool:
+    """True if no text needs to be looked at more closely: the quick way through a long list."""
+    if not set(map(type, texts)) <= {str} or not all(texts) or any(map(str.isspace, texts)):
+        return False
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_utf8(text: str, name: str) -> None:

@@ -12,8 +12,8 @@ from rolevec.errors import PartialFailure
 from rolevec.roles import Role
 from rolevec.vectors import Matrix, cut_dimensions
 
-# Texts handled at a time: bounds the memory of a long call, and is plenty to sort by length.
-_CHUNK = 4096
+# Rows copied at a time, so that the copy takes no memory to speak of.
+_COPIED = 1 << 10
 
 
 class Call:
@@ -31,21 +31,24 @@ class Call:
         self._places = np.fromiter(
             (distinct.setdefault(text, len(distinct)) for text in texts), np.intp, len(texts)
         )
+        # Where each distinct text stands first; there its row is put, and copied at the end.
+        self._first = np.empty(len(distinct), np.intp)
+        self._first[self._places[::-1]] = np.arange(len(texts))[::-1]
         self._dimensions = dimensions
-        self._rows = np.empty((len(distinct), dim), dtype=np.float32)
+        self._rows = np.empty((len(texts), dim), dtype=np.float32)
         self._lost: list[int] = []
         self.role = role
         self.texts = list(distinct)
 
-    def chunks(self) -> Iterator[list[str]]:
-        """Distinct texts, some at a time; `add` their rows before you take the next."""
-        for start in range(0, len(self.texts), _CHUNK):
-            yield self.texts[start : start + _CHUNK]
+    def chunks(self, size: int) -> Iterator[list[str]]:
+        """Distinct texts, ``size`` at a time; `add` their rows in this order."""
+        for start in range(0, len(self.texts), size):
+            yield self.texts[start : start + size]
 
     def add(self, rows: Matrix, lost: Sequence[int]) -> None:
         """Take the unit rows of a chunk, and the tokens dropped per text."""
         start = len(self._lost)
-        self._rows[start : start + len(rows)] = rows
+        self._rows[self._first[start : start + len(rows)]] = rows
         self._lost.extend(lost)
 
     @property
@@ -55,8 +58,11 @@ class Call:
 
     def vectors(self) -> Matrix:
         """Unit rows, shape (n, dimensions), one for each of the caller's texts."""
-        alike = len(self.texts) == len(self._places)
-        return cut_dimensions(self._rows if alike else self._rows[self._places], self._dimensions)
+        again = np.flatnonzero(self._first[self._places] != np.arange(len(self._places)))
+        for start in range(0, len(again), _COPIED):
+            some = again[start : start + _COPIED]
+            self._rows[some] = self._rows[self._first[self._places[some]]]
+        return cut_dimensions(self._rows, self._dimensions)
 
     @contextmanager
     def in_callers_terms(
@@ -79,7 +85,7 @@ class Call:
             inside = [start + position for position in failure.done]
             if inside:
                 done[inside] = True
-                self._rows[inside] = finish(failure.vectors)
+                self._rows[self._first[inside]] = finish(failure.vectors)
             positions = np.flatnonzero(done[self._places])
             cause = failure.__cause__
             if not positions.size and isinstance(cause, Exception):
@@ -88,7 +94,9 @@ class Call:
             raise PartialFailure(
                 cause if isinstance(cause, Exception) else failure,
                 done=positions.tolist(),
-                vectors=cut_dimensions(self._rows[self._places[positions]], self._dimensions),
+                vectors=cut_dimensions(
+                    self._rows[self._first[self._places[positions]]], self._dimensions
+                ),
                 dropped=[lost[place] for place in self._places[positions].tolist()],
                 total=len(self._places),
             ) from cause

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,23 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from rolevec.encoders.progress import Advance
 from rolevec.encoders.table import TokenTable
 from rolevec.encoders.tokens import Ids, TokenEncoder, read_tokenizer
+from rolevec.encoders.trie import Ints
+from rolevec.encoders.words import Tokens, WordIds
 from rolevec.errors import InvalidText, ModelNotAvailable
 from rolevec.fingerprint import CONTENT_REVISION
 from rolevec.models.card import ModelCard
 from rolevec.prompts import Prompts
+from rolevec.roles import Role
 from rolevec.truncation import TruncationPolicy
 
 FORMAT = "rolevec-static"
+
+# From this many texts on it pays to prepare the cache of words, and to use it once it is there.
+_WORTH_PREPARING = 512
+_WORTH_USING = 32
 
 
 class StaticEncoder(TokenEncoder):
@@ -30,9 +39,14 @@ class StaticEncoder(TokenEncoder):
     A folder holds ``tokenizer.json``, ``config.json`` (format "rolevec-static") and
     ``model.safetensors`` with the table (see `TokenTable`), which is memory-mapped, so that
     loading costs the tokenizer only and processes share the pages.
+
+    Where the tokenizer allows, many texts are tokenised word by word through a bounded cache (see
+    `WordIds`), in two threads, one of which adds up rows while the other looks up words.
     """
 
     backend = "static"
+    chunk = 1 << 13
+    threads = 2
 
     def __init__(
         self,
@@ -59,6 +73,9 @@ class StaticEncoder(TokenEncoder):
         self._unknown: int | None = config.get("unk_id")
         self._nothing = [] if self._unknown is None else [self._unknown]
         self._check(self.tokenizer)
+        self._words: WordIds | None = None
+        self._words_tried = threading.Lock()
+        self._wordless = False
 
     def _check(self, tokenizer: Tokenizer) -> None:
         rows, dim = self._table.vocabulary, self._table.dim
@@ -75,8 +92,59 @@ class StaticEncoder(TokenEncoder):
             raise InvalidText(f"a text holds no character that {self.name} makes a token of")
         lengths = np.fromiter(map(len, known), np.int64, len(known))
         flat = np.fromiter(chain.from_iterable(known), np.int64, int(lengths.sum()))
-        sums = self._table.sums(flat, np.cumsum(lengths) - lengths)
-        return np.asarray(sums / lengths[:, None], dtype=np.float32)
+        return self._table.means(flat, np.cumsum(lengths) - lengths)
+
+    def _rows(
+        self, texts: list[str], role: Role, batch_size: int | None, advance: Advance
+    ) -> tuple[npt.NDArray[np.float32], list[int]]:
+        words = self._words_for(len(texts), role)
+        if words is None:
+            return super()._rows(texts, role, batch_size, advance)
+        refused = set(words.refused(texts))
+        kept = np.array([i for i in range(len(texts)) if i not in refused], np.int64)
+        prompt = self.tokenizer.encode(self.prompts.parts(role)[0], add_special_tokens=False).ids
+        rows = np.empty((len(texts), self.card.dim), np.float32)
+        whole = np.array(sorted(refused), np.int64)
+        for start, tokens in words.batches([texts[i] for i in kept] if refused else texts):
+            places = kept[start : start + len(tokens.known)]
+            fits = self._fill(rows, places, tokens, prompt)
+            advance(int(fits.sum()))
+            whole = np.append(whole, places[~fits])
+        dropped = [0] * len(texts)
+        if whole.size:
+            rest = whole.tolist()
+            rows[whole], lost = super()._rows([texts[i] for i in rest], role, batch_size, advance)
+            for place, number in zip(rest, lost, strict=True):
+                dropped[place] = number
+        return rows, dropped
+
+    def _words_for(self, count: int, role: Role) -> WordIds | None:
+        """The cache of words, if it is worth using and right for the role's prompt."""
+        before, after = self.prompts.parts(role)
+        if count < _WORTH_USING or after or self._wordless:
+            return None
+        if self._words is None and count >= _WORTH_PREPARING:
+            with self._words_tried:
+                if self._words is None and not self._wordless:
+                    self._words = WordIds.of(self.tokenizer, self._unknown)
+                    self._wordless = self._words is None
+        return self._words if self._words is not None and self._words.prefixes(before) else None
+
+    def _fill(
+        self, rows: npt.NDArray[np.float32], places: Ints, tokens: Tokens, prompt: Sequence[int]
+    ) -> npt.NDArray[np.bool_]:
+        """Fill in the rows of texts that need no cut and have known tokens; True for those."""
+        fits = tokens.known > 0
+        if self.max_tokens is not None:
+            fits &= tokens.total + len(prompt) <= self.max_tokens
+        ids, lengths = tokens.ids, tokens.known
+        if not fits.all():
+            ids, lengths = ids[np.repeat(fits, lengths)], lengths[fits]
+            places = places[fits]
+        known = np.array([i for i in prompt if i != self._unknown], np.int64)
+        starts = np.cumsum(lengths) - lengths
+        self._table.means(ids, starts, shared=known, out=rows, places=places)
+        return fits
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (str(self.folder), self._options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import numpy.typing as npt
 from rolevec.errors import ModelNotAvailable
 
 Ints = npt.NDArray[np.int64]
+Ids = npt.NDArray[np.integer[Any]]
 
 _DTYPES = {"I8": np.int8, "U8": np.uint8, "F16": np.float16, "F32": np.float32}
 # Two weights lie in a byte, the first half of a row in the low bits, each plus this.
 FOUR_BIT_ZERO = 8
 # Rows gathered at a time; what they unpack to should stay in a core's cache.
-_BLOCK = 2048
+_BLOCK = 512
 
 
 class TokenTable:
@@ -38,7 +39,7 @@ class TokenTable:
 
     def __init__(self, path: Path) -> None:
         tensors = _map_tensors(path)
-        self._rows = tensors["embeddings"]
+        self._rows = np.asarray(tensors["embeddings"])  # a memmap's own indexing is slow
         self._packed = self._rows.dtype == np.uint8
         scales = tensors.get("scales")
         if self._packed and scales is None:
@@ -47,7 +48,7 @@ class TokenTable:
         self.vocabulary = len(self._rows)
         self.dim = self._rows.shape[1] * (2 if self._packed else 1)
 
-    def sums(self, ids: Ints, starts: Ints) -> npt.NDArray[np.float32]:
+    def sums(self, ids: Ids, starts: Ints) -> npt.NDArray[np.float32]:
         """Sums of rows.
 
         Args:
@@ -58,32 +59,79 @@ class TokenTable:
             float32, shape (groups, dim). A group's sum does not depend on the other groups.
         """
         sums = np.empty((len(starts), self.dim), dtype=np.float32)
-        ends = np.append(starts[1:], len(ids))
-        first = 0
-        while first < len(starts):
-            last = int(np.searchsorted(ends, starts[first] + _BLOCK, side="right"))
-            last = max(last, first + 1)
-            part = slice(int(starts[first]), int(ends[last - 1]))
-            rows = self._weighted(ids[part])
-            edges = (ends[first:last] - starts[first]).tolist()
-            # One reduction each: numpy's reduceat takes ten times as long along this axis.
-            for group, (start, end) in enumerate(pairwise([0, *edges]), first):
-                np.add.reduce(rows[start:end], axis=0, out=sums[group])
-            first = last
+        for groups, _, part in self._blocks(ids, starts):
+            sums[groups] = part
         return sums
 
-    def _weighted(self, ids: Ints) -> npt.NDArray[np.float32]:
+    def means(
+        self,
+        ids: Ids,
+        starts: Ints,
+        *,
+        shared: Ids | None = None,
+        out: npt.NDArray[np.float32] | None = None,
+        places: Ints | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Means of rows, as `sums`.
+
+        Args:
+            shared: further rows that every group has.
+            out: rows to write to, shape (any, dim); None makes them.
+            places: the row of ``out`` for each group; None takes them in order.
+        """
+        if out is None:
+            out = np.empty((len(starts), self.dim), dtype=np.float32)
+        common, count = None, 0
+        if shared is not None and len(shared):
+            common, count = self.sums(shared, np.zeros(1, np.int64)), len(shared)
+        for groups, length, sums in self._blocks(ids, starts):
+            if common is not None:
+                np.add(sums, common, out=sums)
+            np.multiply(sums, np.float32(1 / (length + count)), out=sums)
+            out[groups if places is None else places[groups]] = sums
+        return out
+
+    def _blocks(
+        self, ids: Ids, starts: Ints
+    ) -> Iterator[tuple[Ints, int, npt.NDArray[np.float32]]]:
+        """Some groups of one length, that length, and their sums."""
+        lengths = np.diff(starts, append=len(ids))
+        order = np.argsort(lengths, kind="stable")
+        edges = np.flatnonzero(np.diff(lengths[order], prepend=0)).tolist()
+        for first, last in pairwise([*edges, len(order)]):
+            length = int(lengths[order[first]])
+            step = max(1, _BLOCK // length)
+            for start in range(first, last, step):
+                groups = order[start : min(start + step, last)]
+                yield groups, length, self._sums_of(ids, starts[groups], length)
+
+    def _sums_of(self, ids: Ids, starts: Ints, length: int) -> npt.NDArray[np.float32]:
+        """Sums of groups of one length, by one matrix product for so many places."""
+        sums = None
+        for place in range(0, length, _BLOCK):
+            width = min(_BLOCK, length - place)
+            some = ids[(starts + place)[:, None] + np.arange(width)]
+            weights = self._weights(some)
+            rows = self._unpacked(some.ravel()).reshape(*some.shape, self.dim)
+            part: npt.NDArray[np.float32] = np.matmul(weights[:, None], rows)[:, 0]
+            if self._packed:
+                part -= FOUR_BIT_ZERO * weights.sum(axis=1, keepdims=True)
+            sums = part if sums is None else sums + part
+        assert sums is not None
+        return sums
+
+    def _weights(self, ids: Ids) -> npt.NDArray[np.float32]:
+        return np.ones(ids.shape, np.float32) if self._scales is None else self._scales[ids]
+
+    def _unpacked(self, ids: Ids) -> npt.NDArray[np.float32]:
+        """Rows (n, dim) before scaling; those of four bits are still `FOUR_BIT_ZERO` too high."""
         rows = self._rows[ids]
-        if self._packed:
-            half = rows.shape[1]
-            whole = np.empty((len(ids), 2 * half), dtype=np.float32)
-            np.bitwise_and(rows, 15, out=whole[:, :half], casting="unsafe")
-            np.right_shift(rows, 4, out=whole[:, half:], casting="unsafe")
-            whole -= FOUR_BIT_ZERO
-        else:
-            whole = rows.astype(np.float32)
-        if self._scales is not None:
-            whole *= self._scales[ids, None]
+        if not self._packed:
+            return rows.astype(np.float32, copy=False)
+        half = rows.shape[1]
+        whole = np.empty((len(ids), 2 * half), dtype=np.float32)
+        np.bitwise_and(rows, 15, out=whole[:, :half], casting="unsafe")
+        np.right_shift(rows, 4, out=whole[:, half:], casting="unsafe")
         return whole
 
 

@@ -91,7 +91,7 @@ def test_what_is_under_way_when_another_fails_is_kept(load, server):
 
 
 def test_chunks_before_the_one_that_fails_are_kept(load, server, monkeypatch):
-    monkeypatch.setattr("rolevec.encoders.call._CHUNK", 8)
+    monkeypatch.setattr("rolevec.encoders.base.BaseEncoder.chunk", 8)
     encoder = load("cohere", **OPTIONS)
     whole = encoder.encode_documents(TEXTS)
     for fault, kind in (
