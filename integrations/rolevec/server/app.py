@@ -147,7 +147,7 @@ class App:
             given = "this one is unknown" if request.key else "none came"
             raise Refused(
                 Kind.UNAUTHORIZED,
-                f"a valid API key is needed, as Authorization: Bearer KEY; {given}",
+                f"a valid API key is needed, as bearer token in Authorization; {given}",
                 headers={"www-authenticate": "Bearer"},
             )
         name, rate = found

@@ -72,6 +72,7 @@ class Model:
         self.encoder = _load(settings)
         self.name = settings.name or self.encoder.name
         self.aliases = settings.aliases
+        self._tokenizer_json: bytes | None = None
         self.batcher: Batcher[Counted] = Batcher(
             self.name,
             self._encode,
@@ -81,6 +82,13 @@ class Model:
             workers=settings.workers,
             on_batch=metrics.batches(self.name),
         )
+
+    async def tokenizer_json(self) -> bytes:
+        """The model's tokenizer.json, as it is used here."""
+        if self._tokenizer_json is None:
+            written = await asyncio.to_thread(self.encoder.tokenizer.to_str)
+            self._tokenizer_json = written.encode()
+        return self._tokenizer_json
 
     async def embed(
         self, request: Request, texts: list[str], role: Role | None, truncation: Truncation

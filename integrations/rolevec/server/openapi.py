@@ -32,18 +32,20 @@ _ABOUT = (
 )
 
 
-def document(*, keys: bool) -> Json:
+def document(models: Sequence[str], *, keys: bool) -> Json:
     """The document.
 
     Args:
+        models: names that requests may give; none if any will do.
         keys: whether requests need an API key.
     """
+    name: Json = {"type": "string", "enum": list(models)} if models else {"type": "string"}
     found: Json = {
         "openapi": "3.1.0",
         "info": {"title": "rolevec", "version": rolevec.__version__, "description": _ABOUT},
         "paths": {**_cohere(), **_openai(), **_tei(), **_both(), **_service()},
         "components": {
-            "schemas": dict(SCHEMAS),
+            "schemas": {**SCHEMAS, "ModelName": name},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -141,14 +143,14 @@ def _both() -> Json:
         "/v1/models/{model}": {
             "get": {
                 **_get("One model", ref("Model"), ("401", "404", "429")),
-                "parameters": [_parameter("model", "path", {"type": "string"})],
+                "parameters": [_parameter("model", "path", ref("ModelName"))],
             }
         },
         "/v1/tokenizers/{model}/tokenizer.json": {
             "get": {
                 **_get("A model's tokenizer", {"type": "object"}, ("404",)),
                 "security": [{}],
-                "parameters": [_parameter("model", "path", {"type": "string"})],
+                "parameters": [_parameter("model", "path", ref("ModelName"))],
             }
         },
     }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 from rolevec.errors import MissingExtra, RolevecError
 from rolevec.server.app import App, with_cors
@@ -38,14 +40,61 @@ class _Draining(uvicorn.Server):
         if self.started:
             self._started_hook()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin the end; a second SIGINT makes it short.
+
+        uvicorn's own would raise the signal again in the end, as if it had killed the process.
+        """
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the port, then the connections, so that no request is lost on the way.
+
+        For a while new connections are taken and every answer says ``Connection: close``. Then the
+        port is closed, those that wait at it are taken, and connections that are open get as much
+        time again for the request that may be on its way.
+        """
         server = self._app.server
         server.draining = True
-        log("draining", {"seconds": server.settings.limits.drain})
-        until = asyncio.get_running_loop().time() + server.settings.limits.drain
-        while asyncio.get_running_loop().time() < until and not self.force_exit:
-            await asyncio.sleep(0.02)
+        seconds = server.settings.limits.drain
+        log("draining", {"seconds": seconds})
+        await self._wait(seconds, lambda: True)
+        last = [self._take(one) for listener in sockets or () for one in _waiting_at(listener)]
+        for listener in (*self.servers, *(sockets or ())):
+            listener.close()
+        await asyncio.gather(*last)
+        await self._wait(seconds, lambda: bool(self.server_state.connections))
         await super().shutdown(sockets)
+
+    async def _wait(self, seconds: float, condition: Callable[[], bool]) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while loop.time() < until and condition() and not self.force_exit:
+            await asyncio.sleep(0.02)
+
+    async def _take(self, connection: socket.socket) -> None:
+        def protocol() -> asyncio.Protocol:
+            made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+            )
+            return made
+
+        await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
+
+
+def _waiting_at(listener: socket.socket) -> list[socket.socket]:
+    """Connections that the system has made and nobody has taken."""
+    found: list[socket.socket] = []
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:  # there is none any more
+            return found
+        connection.setblocking(False)
+        found.append(connection)
 
 
 class Running:

@@ -47,9 +47,10 @@ _ROLE = _or_null(_words("query", "document", "classification", "clustering"))
 _META = _object("api_version", api_version=_object(version=_STRING), billed_units=_object())
 _IDS = _list(_ID, minItems=1)
 
+_MODEL = ref("ModelName")
 _EMBED: Json = {
     "texts": _list(_TEXT, minItems=1, maxItems=96),
-    "model": _STRING,
+    "model": _MODEL,
     "input_type": _words(*INPUT_TYPES),
     "embedding_types": _or_null(_list(_words(*TYPES), minItems=1)),
     "truncate": _or_null(_words(*TRUNCATE)),
@@ -92,14 +93,14 @@ _REQUESTS: Json = {
     "CohereRerankV2": _object(
         "model query documents", **_RERANK, documents=_list(_TEXT, minItems=1, maxItems=1000)
     ),
-    "CohereTokenize": _object("text", text=_TEXT, model=_STRING),
-    "CohereDetokenize": _object("tokens", tokens=_IDS, model=_STRING),
+    "CohereTokenize": _object("text", text=_TEXT, model=_MODEL),
+    "CohereDetokenize": _object("tokens", tokens=_IDS, model=_MODEL),
     "OpenAIRequest": _object(
         "input",
         input={
             "anyOf": [_TEXT, _list(_TEXT, minItems=1, maxItems=2048), _IDS, _list(_IDS, minItems=1)]
         },
-        model=_STRING,
+        model=_MODEL,
         encoding_format=_or_null(_words(*FORMATS)),
         dimensions=_COUNT,
         user=_STRING,
@@ -199,3 +200,4 @@ _ERRORS: Json = {
 }
 
 SCHEMAS: Mapping[str, Json] = {**_REQUESTS, **_ANSWERS, **_ERRORS}
+"""Name -> schema; ``ModelName``, which they refer to, is each server's own."""

@@ -32,7 +32,10 @@ async def show_metrics(server: Server, request: Request, body: dict[str, Any]) -
 
 async def describe(server: Server, request: Request, body: dict[str, Any]) -> Answer:
     """The OpenAPI document."""
-    return json_answer(openapi.document(keys=bool(server.keys)))
+    known = server.engine.models
+    names = [name for model in known for name in (model.name, *model.aliases)]
+    document = openapi.document(() if server.settings.any_name else names, keys=bool(server.keys))
+    return json_answer(document)
 
 
 async def asset(server: Server, request: Request, body: dict[str, Any]) -> Answer:

@@ -62,7 +62,7 @@ async def model(server: Server, request: Request, body: dict[str, Any]) -> Answe
 async def tokenizer(server: Server, request: Request, body: dict[str, Any]) -> Answer:
     """A model's tokenizer.json; ``tokenizer_url`` of a model is here."""
     name = request.path.removeprefix(TOKENIZERS).removesuffix("/tokenizer.json")
-    return Answer(server.engine.model(name).encoder.tokenizer.to_str().encode())
+    return Answer(await server.engine.model(name).tokenizer_json())
 
 
 def _entries(server: Server, request: Request) -> dict[str, dict[str, Any]]:
