@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rolevec.encoders.call import Call
+from rolevec.encoders.gathering import FEW, Gathering
 from rolevec.encoders.progress import Advance, counter
 from rolevec.encoders.protocol import Encoded
 from rolevec.errors import InvalidText, RolevecError
@@ -75,6 +76,7 @@ class BaseEncoder(ABC):
             pooling=card.pooling or "",
         )
         self._closed = False
+        self._gathering = Gathering()
 
     @property
     def name(self) -> str:
@@ -208,9 +210,11 @@ class BaseEncoder(ABC):
     ) -> Matrix:
         """`encode` while the event loop goes on: in a thread, or awaiting an endpoint's answers.
 
-        Cancelling it stops the requests that are under way; a thread goes on to its end.
+        Calls of few texts that come while another is at work are encoded together. Cancelling one
+        stops the requests that are under way; a thread goes on to its end.
         """
-        if not self.awaits:
+        alone = batch_size is not None or progress or len(texts) > FEW or self._encodes_otherwise()
+        if alone and not self.awaits:
             return await asyncio.to_thread(
                 self.encode,
                 texts,
@@ -223,10 +227,26 @@ class BaseEncoder(ABC):
         with counter(len(call.texts), f"encoding with {self.name}", show=progress) as advance:
             for chunk in call.chunks(self.chunk):
                 with call.in_callers_terms(self._finish):
-                    rows, lost = await self._arows(chunk, call.role, batch_size, advance)
-                call.add(self._finish(rows), lost)
+                    if self.awaits:
+                        found, lost = await self._arows(chunk, call.role, batch_size, advance)
+                        rows = self._finish(found)
+                    else:
+                        rows, lost = await self._gathering.rows(self._gathered, chunk, call.role)
+                call.add(rows, lost)
         enforce(call.dropped, self.max_tokens, self.truncation)
         return call.vectors()
+
+    def _encodes_otherwise(self) -> bool:
+        """True for a class that has an `encode` of its own, which `aencode` then goes through."""
+        own = type(self)
+        return (
+            own.encode is not BaseEncoder.encode
+            or own.encode_with_report is not BaseEncoder.encode_with_report
+        )
+
+    def _gathered(self, texts: list[str], role: Role) -> tuple[Matrix, list[int]]:
+        rows, lost = self._rows(texts, role, None, lambda _: None)
+        return self._finish(rows), lost
 
     async def aencode_queries(self, texts: Sequence[str]) -> Matrix:
         """`aencode` under `Role.QUERY`."""

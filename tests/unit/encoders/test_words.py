@@ -11,7 +11,7 @@ from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizer
 
 from rolevec.encoders.lattice import LONGEST, Lattice
 from rolevec.encoders.static import StaticEncoder
-from rolevec.encoders.tokens import TokenEncoder, read_tokenizer
+from rolevec.encoders.tokens import TokenEncoder
 from rolevec.encoders.trie import Trie
 from rolevec.encoders.words import WordIds
 from rolevec.models.bundled import light_folder
@@ -315,8 +315,3 @@ def test_warnings_come_once_from_many_chunks(monkeypatch):
     with pytest.warns(TruncationWarning, match="1 of 1301") as caught:
         encoder.encode_queries(texts)
     assert len(caught) == 1
-
-
-def test_the_plain_tokenizer_reads_the_same_file(light):
-    again = read_tokenizer(light_folder() / "tokenizer.json")
-    assert again.get_vocab_size() == light.tokenizer.get_vocab_size()
