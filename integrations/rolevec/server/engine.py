@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
+from tokenizers import decoders
 
 from rolevec.encoders.loading import load_encoder
 from rolevec.encoders.scoring import Scorer, load_scorer
@@ -28,6 +29,8 @@ M = TypeVar("M", bound="_Named")
 _STATIC_BUDGET = 1 << 12
 # A cross-encoder reads the query with every document, and tells nothing of its speed.
 _SCORER_BUDGET = 1 << 13
+# What stands for a blank in the tokens of sentencepiece.
+_WORD = "\N{LOWER ONE EIGHTH BLOCK}"
 
 
 class _Named(Protocol):
@@ -281,6 +284,9 @@ def _load(settings: ModelSettings) -> TokenEncoder:
             f"{settings.model!r} does not run on this machine, so it cannot be served; ask it"
             " directly, or serve a model that does"
         )
+    if encoder.tokenizer.decoder is None and encoder.tokenizer.token_to_id(_WORD) is not None:
+        # Tokenizers made for encoding may leave it out; the mark of a word is no text.
+        encoder.tokenizer.decoder = decoders.Metaspace()
     return encoder
 
 

@@ -217,7 +217,11 @@ def test_the_tokenizer_is_served_and_its_ids_are_those_of_tokenize(server):
     assert reply["token_strings"] == encoding.tokens
     ids = {"tokens": reply["tokens"], "model": "embed-light"}
     back = server.ask.post("/v1/detokenize", json=ids).json()
-    assert back["text"] == tokenizer.decode(encoding.ids)
+    assert (
+        back["text"]
+        == tokenizer.decode(encoding.ids)
+        == "wie setze ich mein passwort zurück ? 密码"
+    )
     assert server.ask.post("/v1/check-api-key").json()["valid"] is True
 
 
@@ -228,7 +232,7 @@ def test_tei_tells_tokens_by_their_bytes(server, local):
     plain = [token for token in tokens if not token["special"]]
     assert [raw[t["start"] : t["stop"]].decode() for t in plain] == [t["text"] for t in plain]
     ids = [token["id"] for token in tokens]
-    assert server.ask.post("/decode", json={"ids": ids}).json() == [local.tokenizer.decode(ids)]
+    assert server.ask.post("/decode", json={"ids": ids}).json() == ["grüße aus 東京"]
     both = server.ask.post("/tokenize", json={"inputs": ["a", text], "prompt_name": "query"}).json()
     assert [len(t) for t in both] == local.count_tokens(["a", text], "query")
 
