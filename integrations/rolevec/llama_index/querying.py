@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy.typing as npt
@@ -13,12 +13,11 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryResult,
 )
 
-from rolevec.documents import Hit
 from rolevec.errors import UnsupportedByBackend
 from rolevec.llama_index.filters import to_where
 from rolevec.llama_index.nodes import node_of_point
 from rolevec.qdrant.collection import Collection
-from rolevec.qdrant.ids import point_id
+from rolevec.qdrant.ids import PointId, point_id
 
 _MODES = (VectorStoreQueryMode.DEFAULT, VectorStoreQueryMode.MMR)
 _OPTIONS = frozenset({"mmr_threshold", "mmr_prefetch_factor", "mmr_prefetch_k"})
@@ -48,34 +47,37 @@ def run(
     vector: npt.ArrayLike,
     query: VectorStoreQuery,
     options: Mapping[str, Any],
-) -> list[Hit]:
+) -> VectorStoreQueryResult:
     """Search by vector (dim,), plainly or for diversity, as the query's mode says."""
     # An index whose nodes are all in the store passes an empty list of node_ids.
     where = to_where(query.filters, node_ids=query.node_ids or None, doc_ids=query.doc_ids or None)
     k = query.similarity_top_k
     if query.mode == VectorStoreQueryMode.DEFAULT:
-        return collection.search_by_vector(vector, k=k, where=where)
+        points = collection.points_by_vector(vector, k=k, where=where)
+        return _result([(point.id, point.payload, point.score) for point in points])
     threshold = options.get("mmr_threshold", query.mmr_threshold)
-    return collection.diverse_by_vector(
+    hits = collection.diverse_by_vector(
         vector,
         k=k,
         fetch_k=_prefetch(k, options),
         diversity=0.5 if threshold is None else 1 - threshold,
         where=where,
     )
-
-
-def result_of(collection: Collection, hits: list[Hit]) -> VectorStoreQueryResult:
-    """The nodes behind hits, in their order."""
-    points = collection.scroll_points(to_where(node_ids=[hit.id for hit in hits])) if hits else ()
-    found = {point.id: point.payload for point in points}
-    keys = [point_id(hit.id) for hit in hits]
+    stored = collection.scroll_points(to_where(node_ids=[hit.id for hit in hits])) if hits else ()
+    found = {point.id: point.payload for point in stored}
+    keys = [(point_id(hit.id), hit.score) for hit in hits]
     # A point may have been deleted since it was found.
-    kept = [(key, hit) for key, hit in zip(keys, hits, strict=True) if key in found]
-    nodes = [node_of_point(key, found[key]) for key, _ in kept]
+    return _result([(key, found[key], score) for key, score in keys if key in found])
+
+
+def _result(
+    found: Sequence[tuple[PointId, Mapping[str, Any], float]],
+) -> VectorStoreQueryResult:
+    """The nodes in payloads, in their order, with their scores."""
+    nodes = [node_of_point(key, payload) for key, payload, _ in found]
     return VectorStoreQueryResult(
         nodes=nodes,
-        similarities=[hit.score for _, hit in kept],
+        similarities=[score for _, _, score in found],
         ids=[node.node_id for node in nodes],
     )
 

@@ -25,7 +25,7 @@ from rolevec.errors import CollectionNotFound, InvalidVector
 from rolevec.llama_index.filters import EVERYTHING, Filter, from_documents, to_where
 from rolevec.llama_index.nodes import document_of_node, keys_of_node, node_of_point
 from rolevec.llama_index.opening import Opener
-from rolevec.llama_index.querying import check_query, result_of, run
+from rolevec.llama_index.querying import check_query, run
 from rolevec.qdrant.adding import identify_all
 from rolevec.qdrant.collection import Collection
 from rolevec.qdrant.identity import Quantization
@@ -203,7 +203,7 @@ class RolevecVectorStore(BasePydanticVectorStore):
         if collection is None:
             return VectorStoreQueryResult(nodes=[], similarities=[], ids=[])
         row = self._cut(collection, vector)
-        return result_of(collection, run(collection, row, query, kwargs))
+        return run(collection, row, query, kwargs)
 
     def _query_vector(self, query: VectorStoreQuery) -> npt.NDArray[np.float32]:
         if query.query_embedding is not None:

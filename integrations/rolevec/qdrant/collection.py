@@ -301,6 +301,14 @@ class Collection:
         rows = self._one_row(vector)
         return self._search(rows, k, where, min_score=min_score, rescore=rescore)[0]
 
+    def points_by_vector(
+        self, vector: npt.ArrayLike, *, k: int = 10, where: Where | None = None
+    ) -> list[Point]:
+        """`search_by_vector`, with payloads as they are stored."""
+        self._check()
+        rows, chosen = self._one_row(vector), chosen_filter(where)
+        return nearest(self._backend, rows, positive(k), chosen, self._rescoring(None))[0]
+
     def diverse(
         self,
         query: str,
