@@ -140,6 +140,8 @@ class TokenEncoder(BaseEncoder):
         """
         prompted = texts if role is None else self.prompts.apply(texts, role)
         special = special and self._special_tokens
+        if len(prompted) == 1:  # a batch wakes the tokenizer's threads, which then spin for a while
+            return [self.tokenizer.encode(prompted[0], add_special_tokens=special)]
         return self.tokenizer.encode_batch(prompted, add_special_tokens=special)
 
     def _tokenize(self, texts: list[str]) -> list[Encoding]:
