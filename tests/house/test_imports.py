@@ -32,6 +32,7 @@ MAY_IMPORT = {
 OPTIONAL = {
     "huggingface_hub": {"models/hub.py"},
     "onnxruntime": {"encoders/onnx.py"},
+    "openvino": {"encoders/openvino.py"},
     "transformers": {"encoders/torch.py", "training/"},
     "sentence_transformers": {"training/transformer.py"},
     "datasets": {"training/transformer.py"},

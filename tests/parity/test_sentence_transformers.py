@@ -25,7 +25,7 @@ def test_torch_equals_the_reference(model_folder, reference_vectors, texts):
 
 @pytest.mark.slow
 def test_onnx_equals_the_reference(onnx_folder, reference_vectors, texts):
-    encoder = load_encoder(onnx_folder, device="cpu", truncation="end")
+    encoder = load_encoder(f"onnx:{onnx_folder}", device="cpu", truncation="end")
     assert isinstance(encoder, OnnxEncoder)
     assert cosines(encoder, texts, reference_vectors).min() > 0.9999
 
@@ -46,7 +46,7 @@ def test_what_is_cut_is_counted_as_the_reference_cuts_it(model_folder, reference
 
 @pytest.mark.slow
 def test_batch_equals_singles(onnx_folder, texts):
-    encoder = load_encoder(onnx_folder, device="cpu", truncation="end")
+    encoder = load_encoder(f"onnx:{onnx_folder}", device="cpu", truncation="end")
     some = texts[:60]
     singles = np.concatenate([encoder.encode_documents([text]) for text in some])
     assert np.abs(encoder.encode_documents(some) - singles).max() <= 1e-5
@@ -88,7 +88,7 @@ def test_a_folder_written_by_sentence_transformers(words, tmp_path, pooling):
         device="cpu",
     )
     reference.save(str(tmp_path / "saved"))
-    encoder = load_encoder(tmp_path / "saved", device="cpu")
+    encoder = load_encoder(tmp_path / "saved", device="cpu", precision="float32")
     texts = ["fox", "lazy dog fox", "dog dog lazy fox lazy"]
     assert (encoder.dim, encoder.max_tokens) == (5, 32)
     assert encoder.fingerprint.prompts["query"] == "query: "

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,7 @@ import numpy as np
 
 from rolevec.encoders.folder import ONNX_FILES
 from rolevec.encoders.onnx import OnnxEncoder
-from rolevec.encoders.torch import TorchEncoder
+from rolevec.encoders.torch import TorchEncoder, example_inputs, quietly, token_module
 from rolevec.errors import MissingExtra, ModelNotAvailable
 from rolevec.roles import Role
 
@@ -46,7 +43,7 @@ def export_onnx(folder: str | Path, *, trust_remote_code: bool = False) -> Path:
     graph = Path(folder) / ONNX_FILES[0]
     part = graph.with_name("part.onnx")
     try:
-        _export(reference._model, part)
+        _export(reference.model, part)
         _compare(reference, part)
         part.replace(graph)
     finally:
@@ -57,28 +54,18 @@ def export_onnx(folder: str | Path, *, trust_remote_code: bool = False) -> Path:
 def _export(model: Any, path: Path) -> None:
     import torch
 
-    class Tokens(torch.nn.Module):
-        """The model without what it returns besides token vectors."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-
-    names = ("input_ids", "attention_mask")
+    module, example = token_module(model), example_inputs()
     size = {0: torch.export.Dim("batch"), 1: torch.export.Dim("width")}
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     try:
-        _quietly(
+        quietly(
             torch.onnx.export,
-            Tokens().eval(),
-            kwargs={name: torch.ones(2, 7, dtype=torch.int64) for name in names},
+            module,
+            kwargs=example,
             f=path,
-            input_names=names,
+            input_names=list(example),
             output_names=["last_hidden_state"],
-            dynamic_shapes=dict.fromkeys(names, size),
+            dynamic_shapes=dict.fromkeys(example, size),
             opset_version=_OPSET,
             dynamo=True,
             external_data=weights > _MOST_INSIDE,
@@ -86,19 +73,6 @@ def _export(model: Any, path: Path) -> None:
         )
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name or "onnxscript", "train") from error
-
-
-def _quietly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-    """The exporter warns of its own insides, in every run."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            function(*args, **kwargs)
-    finally:
-        log.setLevel(level)
 
 
 def _compare(reference: TorchEncoder, path: Path) -> None:

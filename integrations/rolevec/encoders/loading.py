@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from rolevec.encoders.base import BaseEncoder
+from rolevec.encoders.batching import nvidia_present
 from rolevec.encoders.caching import CachedEncoder, default_cache
 from rolevec.encoders.checks import prove_roles
 from rolevec.encoders.folder import ModelFolder, find_onnx, has_safetensors, read_folder
 from rolevec.encoders.onnx import OnnxEncoder, onnxruntime_installed
+from rolevec.encoders.openvino import OpenVinoEncoder, openvino_suits
 from rolevec.encoders.protocol import Encoder
 from rolevec.encoders.static import StaticEncoder, is_static_folder
 from rolevec.encoders.torch import TorchEncoder, torch_installed
+from rolevec.encoders.transformer import TransformerEncoder
 from rolevec.errors import MissingExtra, ModelNotAvailable, UnknownModel
 from rolevec.models.bundled import light_folder
 from rolevec.models.hub import download
@@ -49,7 +53,7 @@ def load_encoder(
     Args:
         model: "light" (in the package, offline); a known name or alias such as
             "embed-multilingual-v3.0"; "org/name" on the Hugging Face hub; a folder; or a scheme:
-            "static:…", "onnx:…", "torch:…" force that backend for a folder or name;
+            "static:…", "onnx:…", "openvino:…", "torch:…" force that backend for a folder or name;
             "cohere:MODEL", "openai:MODEL", "tei:URL" ask an endpoint; others are added with
             `register_encoder`.
         prompts: role -> template; wins over the model's own, role by role.
@@ -57,8 +61,9 @@ def load_encoder(
         truncation: what happens to over-long texts: "warn", "end", "start", "error" or "split".
         device: "auto", "cpu", "cuda", "cuda:1", …
         cache: keep vectors on disk: True in the user's cache folder, a path in that file.
-        **options: ``revision``, ``pooling``, ``max_tokens`` for transformer models; ``file`` and
-            ``threads`` for ONNX; ``precision`` and ``trust_remote_code`` for torch; for endpoints
+        **options: ``revision``, ``pooling``, ``max_tokens`` and ``precision`` ("auto", "float32",
+            "bfloat16", "float16", "int8", as far as the backend has it) for transformer models;
+            ``file`` and ``threads`` for ONNX files; ``trust_remote_code`` for torch; for endpoints
             ``api_key``, ``base_url``, ``timeout``, ``max_retries``, ``requests_per_minute``,
             ``tokens_per_minute``, ``on_usage`` and more, see `encoders.remote.connection`.
 
@@ -133,21 +138,35 @@ def _resolve(model: str | Path, options: dict[str, Any]) -> Encoder:
 
 def _load_any(model: str | Path, **options: Any) -> Encoder:
     """Choose the backend by what the folder holds and what is installed."""
-    wants_onnx = onnxruntime_installed() and not _asks_for_torch(options)
+    wants_onnx = _runs_onnx() and not _asks_for_torch(options)
     folder, facts = _fetch(model, options, _onnx_files(options) if wants_onnx else _WEIGHT_FILES)
     if is_static_folder(folder):
         return _load_static(model, **options)
     if wants_onnx and not find_onnx(folder, options.get("file")):
         folder, facts = _fetch(model, options, _WEIGHT_FILES)
-    return _make(_backend(folder, options), folder, {**options, **facts})
+    *preferred, last = _backends(folder, options)
+    for backend in preferred:
+        # What one cannot read another may; if none can, the last one says why.
+        with suppress(ModelNotAvailable):
+            return _make(backend, folder, {**options, **facts})
+    return _make(last, folder, {**options, **facts})
 
 
-def _backend(folder: Path, options: Mapping[str, Any]) -> type[OnnxEncoder] | type[TorchEncoder]:
+def _backends(folder: Path, options: Mapping[str, Any]) -> list[type[TransformerEncoder]]:
+    """What can run the folder here, the fastest first."""
     has_onnx = options.get("file") is not None or find_onnx(folder) is not None
-    if has_onnx and onnxruntime_installed() and not _asks_for_torch(options):
-        return OnnxEncoder
-    if has_safetensors(folder) and torch_installed():
-        return TorchEncoder
+    by_torch = has_safetensors(folder) and torch_installed()
+    found: list[type[TransformerEncoder]] = []
+    if not _asks_for_torch(options):
+        # From torch weights only where no other device could do better.
+        if openvino_suits() and _on_processor(options) and (has_onnx or by_torch):
+            found.append(OpenVinoEncoder)
+        if has_onnx and onnxruntime_installed():
+            found.append(OnnxEncoder)
+    if by_torch and (not found or not has_onnx):
+        found.append(TorchEncoder)
+    if found:
+        return found
     if has_onnx and not _asks_for_torch(options):
         raise MissingExtra("onnxruntime", "onnx")
     if has_safetensors(folder):
@@ -158,8 +177,17 @@ def _backend(folder: Path, options: Mapping[str, Any]) -> type[OnnxEncoder] | ty
     )
 
 
+def _runs_onnx() -> bool:
+    return onnxruntime_installed() or openvino_suits()
+
+
+def _on_processor(options: Mapping[str, Any]) -> bool:
+    device = options.get("device")
+    return device == "cpu" or (device == "auto" and not nvidia_present())
+
+
 def _asks_for_torch(options: Mapping[str, Any]) -> bool:
-    return any(options.get(name) for name in ("precision", "trust_remote_code"))
+    return bool(options.get("trust_remote_code")) or options.get("precision") == "float16"
 
 
 def _load_static(model: str | Path, **options: Any) -> Encoder:
@@ -172,6 +200,13 @@ def _load_static(model: str | Path, **options: Any) -> Encoder:
 def _load_onnx(model: str | Path, **options: Any) -> Encoder:
     folder, facts = _fetch(model, options, _onnx_files(options))
     return _make(OnnxEncoder, folder, {**options, **facts})
+
+
+def _load_openvino(model: str | Path, **options: Any) -> Encoder:
+    folder, facts = _fetch(model, options, _onnx_files(options))
+    if not find_onnx(folder, options.get("file")):
+        folder, facts = _fetch(model, options, _WEIGHT_FILES)
+    return _make(OpenVinoEncoder, folder, {**options, **facts})
 
 
 def _load_torch(model: str | Path, **options: Any) -> Encoder:
@@ -197,6 +232,7 @@ def _remote(scheme: str) -> EncoderFactory:
 _SCHEMES: dict[str, EncoderFactory] = {
     "static": _load_static,
     "onnx": _load_onnx,
+    "openvino": _load_openvino,
     "torch": _load_torch,
     "cohere": _remote("cohere"),
     "openai": _remote("openai"),
@@ -236,12 +272,12 @@ def _unknown(model: str) -> str:
     )
 
 
+_FACTS = frozenset({"revision", "pooling", "max_tokens", "precision"})
 _OPTIONS: dict[type[BaseEncoder], frozenset[str]] = {
     StaticEncoder: frozenset(),
-    OnnxEncoder: frozenset({"revision", "pooling", "max_tokens", "file", "threads"}),
-    TorchEncoder: frozenset(
-        {"revision", "pooling", "max_tokens", "precision", "trust_remote_code"}
-    ),
+    OnnxEncoder: _FACTS | {"file", "threads"},
+    OpenVinoEncoder: _FACTS | {"file", "threads"},
+    TorchEncoder: _FACTS | {"trust_remote_code"},
 }
 _COMMON = frozenset({"prompts", "dimensions", "truncation", "device", "name", "card"})
 

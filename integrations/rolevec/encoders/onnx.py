@@ -1,27 +1,34 @@
-"""Transformer encoders on ONNX Runtime; pooling and all else in numpy."""
+"""Transformer encoders and other graphs on ONNX Runtime."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rolevec.encoders.batching import processors
 from rolevec.encoders.folder import find_onnx, read_folder
-from rolevec.encoders.pooling import pad, pool
-from rolevec.encoders.tokens import GPU_TOKEN_BUDGET, Ids
-from rolevec.encoders.transformer import TransformerEncoder
+from rolevec.encoders.graph import (
+    TEXT_OUTPUTS,
+    TOKEN_OUTPUTS,
+    Graph,
+    GraphEncoder,
+    graph_or_refuse,
+)
+from rolevec.encoders.precision import Precision, check_precision
 from rolevec.errors import MissingExtra, ModelNotAvailable
 from rolevec.models.card import ModelCard
 from rolevec.truncation import TruncationPolicy
 
-_TOKEN_OUTPUTS = ("last_hidden_state", "token_embeddings")
-_TEXT_OUTPUTS = ("sentence_embedding", "sentence_embeddings")
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+_PRECISIONS = ("auto", "float32", "int8")
+_TYPES = {"tensor(int32)": np.int32}
 
 
 def onnxruntime_installed() -> bool:
@@ -29,7 +36,7 @@ def onnxruntime_installed() -> bool:
     return find_spec("onnxruntime") is not None
 
 
-class OnnxEncoder(TransformerEncoder):
+class OnnxEncoder(GraphEncoder):
     """A model folder with an ONNX file (model.onnx or onnx/model.onnx).
 
     Token vectors are pooled here; a graph that only gives a finished ``sentence_embedding`` is
@@ -47,7 +54,9 @@ class OnnxEncoder(TransformerEncoder):
         pooling: for a folder that does not say.
         max_tokens: lowers the model's limit.
         file: another ONNX file of the folder, say a quantised one.
-        threads: for one forward pass; None takes the processors this process may use.
+        threads: at work at once; None takes the processors this process may use.
+        precision: "float32", which "auto" means here; or "int8", whose weights are rounded when the
+            model is loaded: fast where the processor has instructions for it, and lossy.
 
     Raises:
         MissingExtra: ONNX Runtime is not installed.
@@ -72,78 +81,83 @@ class OnnxEncoder(TransformerEncoder):
         max_tokens: int | None = None,
         file: str | None = None,
         threads: int | None = None,
+        precision: Precision = "auto",
     ) -> None:
-        graph = find_onnx(Path(folder), file)
-        if graph is None:
-            raise ModelNotAvailable(
-                f"{folder} has no ONNX file (model.onnx or onnx/model.onnx);"
-                f' load it with torch: "torch:{folder}"'
-            )
+        graph = graph_or_refuse(folder, find_onnx(Path(folder), file))
         facts: dict[str, Any] = {"prompts": prompts, "card": card, "name": name}
         facts |= {"pooling": pooling, "revision": revision, "max_tokens": max_tokens}
+        running: dict[str, Any] = {"device": device, "threads": threads, "precision": precision}
         super().__init__(
             read_folder(folder, graph=graph, **facts),
             dimensions=dimensions,
             truncation=truncation,
-            options={**facts, "device": device, "file": file, "threads": threads},
+            options={**facts, "file": file, **running},
         )
-        self._session = _open(graph, device, threads)
+        self._use(OnnxGraph(graph, self.name, (*TOKEN_OUTPUTS, *TEXT_OUTPUTS), **running))
+
+
+class OnnxGraph(Graph):
+    """A graph on ONNX Runtime.
+
+    Args:
+        path: of the file.
+        name: of the model, for messages.
+        wanted: names of outputs, the first that is there is taken.
+        device: "auto" (CUDA if this ONNX Runtime has it), "cpu", "cuda" or "cuda:N".
+        threads: at work at once; None takes the processors this process may use.
+        precision: as for `OnnxEncoder`.
+
+    Raises:
+        MissingExtra: ONNX Runtime is not installed.
+        ModelNotAvailable: the file cannot be opened, or the graph cannot be fed.
+    """
+
+    backend = "onnx"
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        wanted: Sequence[str],
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        precision: str = "auto",
+    ) -> None:
+        precision = check_precision(precision, "ONNX Runtime", _PRECISIONS)
+        self.precision = "int8" if precision == "int8" else "float32"
+        with _rounded(path) if self.precision == "int8" else nullcontext(path) as file:
+            self._session = _open(file, device, threads)
         self.device = "cuda" if "CUDA" in self._session.get_providers()[0] else "cpu"
-        if self.device == "cuda":
-            self._token_budget = GPU_TOKEN_BUDGET
-        self._inputs = self._check_inputs()
-        self._output = self._choose_output()
+        inputs = {i.name: _TYPES.get(i.type, np.int64) for i in self._session.get_inputs()}
+        self._settle(name, inputs, [o.name for o in self._session.get_outputs()], wanted)
 
-    def _check_inputs(self) -> dict[str, npt.DTypeLike]:
-        """Inputs of the graph and their integer types."""
-        inputs = {i.name: i.type for i in self._session.get_inputs()}
-        unknown = sorted(set(inputs) - set(_INPUTS))
-        if unknown or "input_ids" not in inputs:
-            raise ModelNotAvailable(
-                f"the ONNX graph of {self.name} asks for {', '.join(unknown) or 'no input_ids'};"
-                f" rolevec feeds {', '.join(_INPUTS)}; load the model with torch instead"
-            )
-        return {
-            name: np.int32 if kind == "tensor(int32)" else np.int64 for name, kind in inputs.items()
-        }
+    def _run(self, feed: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        (output,) = self._session.run([self.output], dict(feed))
+        return np.asarray(output, dtype=np.float32)
 
-    def _choose_output(self) -> str:
-        outputs = [output.name for output in self._session.get_outputs()]
-        for name in (*_TOKEN_OUTPUTS, *_TEXT_OUTPUTS):
-            if name in outputs:
-                return name
-        raise ModelNotAvailable(
-            f"the ONNX graph of {self.name} gives {', '.join(outputs)};"
-            f" expected one of {', '.join((*_TOKEN_OUTPUTS, *_TEXT_OUTPUTS))}"
+
+@contextmanager
+def _rounded(path: Path) -> Iterator[Path]:
+    """The graph with int8 weights; what runs through it is rounded on the way."""
+    try:
+        from onnxruntime.quantization import (  # type: ignore[import-untyped]
+            QuantType,
+            quantize_dynamic,
         )
-
-    def _forward(self, batch: list[Ids]) -> npt.NDArray[np.float32]:
-        ids, mask = pad(batch, self._pad_id)
-        (output,) = self._session.run([self._output], self._feed(ids, mask))
-        vectors = np.asarray(output, dtype=np.float32)
-        if self._output in _TEXT_OUTPUTS:
-            return vectors
-        assert self.card.pooling is not None  # read_folder does not return without one
-        return self._apply_steps(pool(vectors, mask, self.card.pooling))
-
-    def _feed(
-        self, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]
-    ) -> dict[str, npt.NDArray[Any]]:
-        values = {
-            "input_ids": ids,
-            "attention_mask": mask,
-            "token_type_ids": np.zeros_like(ids),
-            "position_ids": np.broadcast_to(np.arange(ids.shape[1]), ids.shape),
-        }
-        return {
-            name: np.ascontiguousarray(values[name], dtype=dtype)
-            for name, dtype in self._inputs.items()
-        }
-
-    def close(self) -> None:
-        """See `BaseEncoder.close`; frees the session."""
-        super().close()
-        self.__dict__.pop("_session", None)
+    except ImportError as error:
+        raise MissingExtra(error.name or "onnx", "train") from error
+    with TemporaryDirectory(prefix="rolevec-int8-") as folder:
+        file = Path(folder) / "model.onnx"
+        # Before and after, it advises on standard error to prepare the graph.
+        log = logging.getLogger()
+        level = log.level
+        log.setLevel(logging.ERROR)
+        try:
+            quantize_dynamic(path, file, per_channel=True, weight_type=QuantType.QInt8)
+        finally:
+            log.setLevel(level)
+        yield file
 
 
 def _open(graph: Path, device: str, threads: int | None) -> Any:
@@ -154,7 +168,7 @@ def _open(graph: Path, device: str, threads: int | None) -> Any:
     providers = _providers(device, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.intra_op_num_threads = threads or _processors()
+    options.intra_op_num_threads = threads or processors()
     options.log_severity_level = 3  # its warnings are about graph details
     try:
         session = onnxruntime.InferenceSession(str(graph), options, providers=providers)
@@ -182,10 +196,3 @@ def _providers(device: str, available: Sequence[str]) -> list[Any]:
     if kind == "cpu" or not cuda:
         return [cpu]
     return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), cpu]
-
-
-def _processors() -> int:
-    """Processors this process may use, which a container or taskset can make fewer than all."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -56,7 +56,7 @@ class Counted:
 
 
 @dataclass(slots=True)
-class _Plan:
+class Plan:
     """Windows of token ids ready for the model, and how to put their vectors together."""
 
     ids: list[Ids]
@@ -158,7 +158,7 @@ class TokenEncoder(BaseEncoder):
             if len(plan.ids) == len(texts):
                 advance(len(batch))
         if len(plan.ids) != len(texts):
-            pieces = _pool_windows(pieces, plan)
+            pieces = pool_windows(pieces, plan)
             advance(len(texts))
         return pieces, plan.dropped
 
@@ -170,8 +170,8 @@ class TokenEncoder(BaseEncoder):
 
     def _plan(
         self, texts: list[str], role: Role | None, truncation: TruncationPolicy | None = None
-    ) -> _Plan:
-        plan = _Plan([], [], [], [])
+    ) -> Plan:
+        plan = Plan([], [], [], [])
         limit = self.max_tokens
         before, after = ("", "") if role is None else self.prompts.parts(role)
         for text, encoding in zip(texts, self.tokens_of(texts, role), strict=True):
@@ -187,7 +187,7 @@ class TokenEncoder(BaseEncoder):
         return plan
 
     def _cut(
-        self, plan: _Plan, ids: Ids, span: tuple[int, int], limit: int, policy: TruncationPolicy
+        self, plan: Plan, ids: Ids, span: tuple[int, int], limit: int, policy: TruncationPolicy
     ) -> None:
         """Cut the text between its prompt, which every window keeps, and the special tokens."""
         head, tail = span
@@ -233,7 +233,7 @@ def _text_span(encoding: Encoding, start: int, end: int, *, suffix: bool) -> tup
     return head, tail
 
 
-def _pool_windows(pieces: npt.NDArray[np.float32], plan: _Plan) -> npt.NDArray[np.float32]:
+def pool_windows(pieces: npt.NDArray[np.float32], plan: Plan) -> npt.NDArray[np.float32]:
     """Length-weighted mean of each text's window vectors, each made a unit vector first."""
     norms = np.linalg.norm(pieces, axis=1, keepdims=True)
     weights = np.asarray(plan.weights, dtype=np.float32)[:, None]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rolevec.encoders.folder import has_safetensors, read_folder
 from rolevec.encoders.pooling import pad
+from rolevec.encoders.precision import TOLERANCE, Precision, check_precision
 from rolevec.encoders.tokens import GPU_TOKEN_BUDGET, Ids
 from rolevec.encoders.transformer import TransformerEncoder
 from rolevec.errors import MissingExtra, ModelNotAvailable
@@ -22,9 +25,7 @@ from rolevec.truncation import TruncationPolicy
 if TYPE_CHECKING:
     import torch
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
-# Half precision keeps 8 (bfloat16) or 11 bits of a number.
-_TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 3e-2}
+_PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
 def torch_installed() -> bool:
@@ -88,21 +89,25 @@ class TorchEncoder(TransformerEncoder):
         )
         self.device = _device(device)
         self.precision = _precision(precision, self.device)
-        self.tolerance = _TOLERANCE[self.precision]
+        self.tolerance = TOLERANCE[self.precision]
         if self.device != "cpu":
             self._token_budget = GPU_TOKEN_BUDGET
-        self._model = _load(self._folder, self.device, self.precision, trust_remote_code)
+            # While one batch computes, the next is put in line and on its way.
+            self.parallel = 2
+        self.model = _load(self._folder, self.device, self.precision, trust_remote_code)
 
     def _forward(self, batch: list[Ids]) -> npt.NDArray[np.float32]:
-        import torch
+        return self.forward(batch)
 
+    def forward(self, batch: list[Ids]) -> npt.NDArray[np.float32]:
+        """Vectors (n, dim) of non-empty lists of token ids, as the model makes them."""
+        torch = _import_torch()
         ids, mask = pad(batch, self._pad_id)
         with torch.inference_mode():
-            on_device = torch.from_numpy(mask).to(self.device, non_blocking=True)
-            output = self._model(
-                input_ids=torch.from_numpy(ids).to(self.device, non_blocking=True),
-                attention_mask=on_device,
-            )
+            on_device = move(mask, self.device)
+            # Without padding no mask is needed, and attention takes its fastest form.
+            masked = None if mask.all() else on_device
+            output = self.model(input_ids=move(ids, self.device), attention_mask=masked)
             pooled = self._pool(output.last_hidden_state, on_device)
             vectors = pooled.float().cpu().numpy()
         return self._apply_steps(np.asarray(vectors, dtype=np.float32))
@@ -120,7 +125,7 @@ class TorchEncoder(TransformerEncoder):
     def close(self) -> None:
         """See `BaseEncoder.close`; frees the weights."""
         super().close()
-        self.__dict__.pop("_model", None)
+        self.__dict__.pop("model", None)
 
 
 def _import_torch() -> Any:
@@ -146,13 +151,63 @@ def _device(asked: str) -> str:
 
 
 def _precision(asked: str, device: str) -> str:
-    if asked not in get_args(Precision):
-        raise ValueError(f"precision={asked!r} is not one of {', '.join(get_args(Precision))}")
+    asked = check_precision(asked, "torch", _PRECISIONS)
     if asked != "auto":
         return asked
     if device.startswith("cuda") and _import_torch().cuda.is_bf16_supported():
         return "bfloat16"
     return "float32"
+
+
+def move(array: npt.NDArray[Any], device: str) -> torch.Tensor:
+    """A tensor on a device; to a GPU from pinned memory, so that nobody waits for the copy."""
+    tensor: torch.Tensor = _import_torch().from_numpy(array)
+    if device.startswith("cuda"):
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+def token_module(model: Any) -> Any:
+    """A torch module that takes ids and mask and returns token vectors, for tracing and export.
+
+    Attention is written out in it: converters know that form best.
+    """
+    torch = _import_torch()
+    if hasattr(model, "set_attn_implementation"):
+        model.set_attn_implementation("eager")
+
+    class Tokens(torch.nn.Module):  # type: ignore[misc, name-defined]
+        """The model without what it returns besides token vectors."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+    return Tokens().eval()
+
+
+def example_inputs() -> dict[str, torch.Tensor]:
+    """Two texts of seven tokens, for `token_module`."""
+    torch = _import_torch()
+    return {n: torch.ones(2, 7, dtype=torch.int64) for n in ("input_ids", "attention_mask")}
+
+
+def quietly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Tracers and exporters warn of their own insides, in every run."""
+    logs = [logging.getLogger(name) for name in ("torch.onnx", "transformers")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function(*args, **kwargs)
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 def _load(folder: Path, device: str, precision: str, trust_remote_code: bool) -> Any:

@@ -39,7 +39,7 @@ def test_sound_encoders_pass(static_folder, make_folder, tmp_path, policy):
 
 def test_what_was_seen_is_told(make_folder):
     seen = details(OnnxEncoder(make_folder(config={"max_position_embeddings": 64})))
-    assert seen["backend"].startswith("onnx, cpu: tiny@")
+    assert seen["backend"].startswith("onnx, cpu, float32: tiny@")
     assert "no roles" in seen["roles"]
     assert "no prompts" in seen["prompts applied"]
     assert "over 64" in seen["truncation reported"]

@@ -41,9 +41,9 @@ def save_model(make_folder):
 )
 def test_the_graph_gives_what_torch_gives(save_model, kind, pooling, more):
     folder = save_model(kind, pooling, **more)
-    before = load_encoder(folder)
+    before = load_encoder(f"torch:{folder}", device="cpu")
     assert export.export_onnx(folder) == folder / "model.onnx"
-    encoder = load_encoder(folder)
+    encoder = load_encoder(f"onnx:{folder}")
     assert isinstance(encoder, OnnxEncoder)
     assert encoder.fingerprint == before.fingerprint
     assert np.allclose(

@@ -14,18 +14,22 @@ from rolevec.encoders import loading
 from rolevec.encoders.caching import CachedEncoder
 from rolevec.encoders.loading import load_encoder, register_encoder
 from rolevec.encoders.onnx import OnnxEncoder
+from rolevec.encoders.openvino import OpenVinoEncoder, openvino_suits
 from rolevec.encoders.static import StaticEncoder
 from rolevec.errors import MissingPrompts, ModelNotAvailable, UnknownModel
 from rolevec.models.registry import find_card
 from rolevec.roles import Role
 from rolevec.testing import FakeEncoder
 
+# What runs a transformer folder on this machine unless told otherwise.
+LOCAL = OpenVinoEncoder if openvino_suits() else OnnxEncoder
+
 
 def test_folders_go_to_their_backend(static_folder, make_folder):
     assert isinstance(load_encoder(static_folder), StaticEncoder)
     assert isinstance(load_encoder(f"static:{static_folder}"), StaticEncoder)
     folder = make_folder()
-    assert isinstance(load_encoder(str(folder)), OnnxEncoder)
+    assert isinstance(load_encoder(str(folder)), LOCAL)
     assert isinstance(load_encoder(f"onnx:{folder}"), OnnxEncoder)
     assert load_encoder(folder).name == "tiny"
 
@@ -49,7 +53,7 @@ def test_a_static_folder_is_not_forced_into_another_backend(static_folder):
 def test_a_file_can_be_chosen(make_folder, save_graph):
     folder = make_folder(graph=False)
     save_graph(folder / "onnx" / "model_other.onnx")
-    assert isinstance(load_encoder(folder, file="onnx/model_other.onnx"), OnnxEncoder)
+    assert isinstance(load_encoder(folder, file="onnx/model_other.onnx"), LOCAL)
     with pytest.raises(ModelNotAvailable, match=r"it has onnx/model_other\.onnx"):
         load_encoder(folder, file="model.onnx")
 
@@ -64,8 +68,10 @@ def test_options_reach_the_encoder(make_folder):
 
 
 def test_options_of_another_backend_are_refused(make_folder, static_folder):
-    with pytest.raises(TypeError, match="precision"):
+    with pytest.raises(ValueError, match="ONNX Runtime computes in auto, float32, int8"):
         load_encoder(f"onnx:{make_folder()}", precision="float16")
+    with pytest.raises(TypeError, match="trust_remote_code"):
+        load_encoder(f"onnx:{make_folder('other')}", trust_remote_code=True)
     with pytest.raises(TypeError, match="no option pooling"):
         load_encoder(static_folder, pooling="mean")
     with pytest.raises(ValueError, match="CPU"):
@@ -106,8 +112,10 @@ def test_known_models_come_from_the_hubs_cache_with_their_card(make_folder, tmp_
         },
     )
     prompts = {role.value: card.prompts[role.value] for role in Role}
-    line = f"OnnxEncoder {card.name} {card.revision} {prompts} {card.pooling}"
-    assert out.stdout.splitlines() == [line] * 3
+    line = f" {card.name} {card.revision} {prompts} {card.pooling}"
+    assert out.stdout.splitlines() == [
+        f"{kind.__name__}{line}" for kind in (LOCAL, LOCAL, OnnxEncoder)
+    ]
 
 
 def test_near_names_are_suggested():
@@ -171,7 +179,7 @@ def test_the_cache_option(make_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     if sys.platform.startswith("linux"):
         assert load_encoder(folder, cache=True).path.is_relative_to(tmp_path / "home")
-    assert isinstance(load_encoder(folder, cache=False), OnnxEncoder)
+    assert isinstance(load_encoder(folder, cache=False), LOCAL)
 
 
 BLOCKED = """
@@ -197,8 +205,10 @@ except MissingExtra as error:
 @pytest.mark.parametrize(
     ("model", "blocked", "said"),
     [
-        ("{onnx}", "onnxruntime,torch", "onnx True onnxruntime is not installed"),
+        ("{onnx}", "onnxruntime,openvino,torch", "onnx True onnxruntime is not installed"),
         ("onnx:{onnx}", "onnxruntime", "pip install 'rolevec[onnx]'"),
+        ("{onnx}", "openvino", "OnnxEncoder"),
+        ("openvino:{onnx}", "openvino", "pip install 'rolevec[openvino]'"),
         ("{torch}", "torch", "torch True torch is not installed"),
         ("torch:{torch}", "torch", "pip install 'rolevec[torch]'"),
         ("{static}", "onnxruntime,torch,transformers", "StaticEncoder"),
