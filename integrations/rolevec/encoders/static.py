@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 
 from rolevec.encoders.progress import Advance
 from rolevec.encoders.table import TokenTable
+from rolevec.encoders.terms import damp
 from rolevec.encoders.tokens import Ids, TokenEncoder, read_tokenizer
 from rolevec.encoders.trie import Ints
 from rolevec.encoders.words import Tokens, WordIds
@@ -34,7 +35,11 @@ _WORTH_USING = 32
 
 
 class StaticEncoder(TokenEncoder):
-    """Rows of a token table, averaged.
+    """Rows of a token table, averaged; queries may go through a matrix after that.
+
+    A token that stands in a text n times counts n**tf_power, which config.json tells (1 if it does
+    not). Where the table brings a ``query_map``, texts that begin with the token ``query_id`` are
+    moved by it.
 
     A folder holds ``tokenizer.json``, ``config.json`` (format "rolevec-static") and
     ``model.safetensors`` with the table (see `TokenTable`), which is memory-mapped, so that
@@ -72,6 +77,8 @@ class StaticEncoder(TokenEncoder):
         self._table = TokenTable(self.folder / "model.safetensors")
         self._unknown: int | None = config.get("unk_id")
         self._nothing = [] if self._unknown is None else [self._unknown]
+        self._tf_power = float(config.get("tf_power", 1))
+        self._query: int | None = config.get("query_id")
         self._check(self.tokenizer)
         self._words: WordIds | None = None
         self._words_tried = threading.Lock()
@@ -79,6 +86,11 @@ class StaticEncoder(TokenEncoder):
 
     def _check(self, tokenizer: Tokenizer) -> None:
         rows, dim = self._table.vocabulary, self._table.dim
+        moved = self._table.query_map
+        if moved is not None and moved.shape != (dim, dim):
+            raise ModelNotAvailable(
+                f"{self.folder.name}: a query_map of shape {moved.shape} for {dim} dimensions"
+            )
         if dim != self.card.dim or tokenizer.get_vocab_size() > rows:
             raise ModelNotAvailable(
                 f"{self.folder.name}: a table of {rows} x {dim} does not fit a vocabulary of"
@@ -92,7 +104,11 @@ class StaticEncoder(TokenEncoder):
             raise InvalidText(f"a text holds no character that {self.name} makes a token of")
         lengths = np.fromiter(map(len, known), np.int64, len(known))
         flat = np.fromiter(chain.from_iterable(known), np.int64, int(lengths.sum()))
-        return self._table.means(flat, np.cumsum(lengths) - lengths)
+        rows = np.empty((len(batch), self.card.dim), np.float32)
+        self._average(rows, np.arange(len(batch)), flat, lengths)
+        queries = [i for i, ids in enumerate(batch) if ids[:1] == [self._query]]
+        self._move(rows, np.array(queries, np.int64))
+        return rows
 
     def _rows(
         self, texts: list[str], role: Role, batch_size: int | None, advance: Advance
@@ -142,9 +158,34 @@ class StaticEncoder(TokenEncoder):
             ids, lengths = ids[np.repeat(fits, lengths)], lengths[fits]
             places = places[fits]
         known = np.array([i for i in prompt if i != self._unknown], np.int64)
-        starts = np.cumsum(lengths) - lengths
-        self._table.means(ids, starts, shared=known, out=rows, places=places)
+        self._average(rows, places, ids, lengths, known)
+        if list(prompt[:1]) == [self._query]:
+            self._move(rows, places)
         return fits
+
+    def _average(
+        self,
+        rows: npt.NDArray[np.float32],
+        places: Ints,
+        ids: npt.NDArray[np.integer[Any]],
+        lengths: Ints,
+        shared: Ints | None = None,
+    ) -> None:
+        """Put the mean of each text, which also has the ``shared`` tokens, in its place."""
+        weights = None
+        if self._tf_power != 1:
+            ids, lengths, weights = damp(ids, lengths, self._tf_power)
+        starts = np.cumsum(lengths) - lengths
+        self._table.means(ids, starts, weights=weights, shared=shared, out=rows, places=places)
+
+    def _move(self, rows: npt.NDArray[np.float32], queries: Ints) -> None:
+        """Take the rows of queries through the table's matrix, if it has one."""
+        if self._table.query_map is None or not queries.size:
+            return
+        units = rows[queries]
+        lengths = np.linalg.norm(units, axis=1, keepdims=True)
+        units = np.divide(units, lengths, out=units, where=lengths > 0)
+        rows[queries] = units + units @ self._table.query_map
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (str(self.folder), self._options)

@@ -31,7 +31,13 @@ class TokenTable:
     takes no time and processes share the pages.
 
     Args:
-        path: a safetensors file with ``embeddings`` and, optionally, ``scales`` (vocabulary,).
+        path: a safetensors file with ``embeddings`` and, optionally, ``scales`` (vocabulary,) and
+            ``query_map``.
+
+    Attributes:
+        vocabulary: number of rows.
+        dim: of a row.
+        query_map: matrix that moves unit queries, q + q @ query_map; shape (dim, dim), or None.
 
     Raises:
         ModelNotAvailable: the file cannot be read, or holds no such table.
@@ -44,7 +50,8 @@ class TokenTable:
         scales = tensors.get("scales")
         if self._packed and scales is None:
             raise ModelNotAvailable(f"{path} holds 4-bit rows without their scales")
-        self._scales = None if scales is None else scales.astype(np.float32)
+        self._scales = _float32(scales)
+        self.query_map = _float32(tensors.get("query_map"))
         self.vocabulary = len(self._rows)
         self.dim = self._rows.shape[1] * (2 if self._packed else 1)
 
@@ -68,6 +75,7 @@ class TokenTable:
         ids: Ids,
         starts: Ints,
         *,
+        weights: npt.NDArray[np.float32] | None = None,
         shared: Ids | None = None,
         out: npt.NDArray[np.float32] | None = None,
         places: Ints | None = None,
@@ -75,6 +83,8 @@ class TokenTable:
         """Means of rows, as `sums`.
 
         Args:
+            weights: what each id counts, shape (n,); the sum is divided by their number all the
+                same.
             shared: further rows that every group has.
             out: rows to write to, shape (any, dim); None makes them.
             places: the row of ``out`` for each group; None takes them in order.
@@ -84,7 +94,7 @@ class TokenTable:
         common, count = None, 0
         if shared is not None and len(shared):
             common, count = self.sums(shared, np.zeros(1, np.int64)), len(shared)
-        for groups, length, sums in self._blocks(ids, starts):
+        for groups, length, sums in self._blocks(ids, starts, weights):
             if common is not None:
                 np.add(sums, common, out=sums)
             np.multiply(sums, np.float32(1 / (length + count)), out=sums)
@@ -92,7 +102,7 @@ class TokenTable:
         return out
 
     def _blocks(
-        self, ids: Ids, starts: Ints
+        self, ids: Ids, starts: Ints, weights: npt.NDArray[np.float32] | None = None
     ) -> Iterator[tuple[Ints, int, npt.NDArray[np.float32]]]:
         """Some groups of one length, that length, and their sums."""
         lengths = np.diff(starts, append=len(ids))
@@ -103,24 +113,33 @@ class TokenTable:
             step = max(1, _BLOCK // length)
             for start in range(first, last, step):
                 groups = order[start : min(start + step, last)]
-                yield groups, length, self._sums_of(ids, starts[groups], length)
+                yield groups, length, self._sums_of(ids, weights, starts[groups], length)
 
-    def _sums_of(self, ids: Ids, starts: Ints, length: int) -> npt.NDArray[np.float32]:
+    def _sums_of(
+        self,
+        ids: Ids,
+        weights: npt.NDArray[np.float32] | None,
+        starts: Ints,
+        length: int,
+    ) -> npt.NDArray[np.float32]:
         """Sums of groups of one length, by one matrix product for so many places."""
         sums = None
         for place in range(0, length, _BLOCK):
             width = min(_BLOCK, length - place)
-            some = ids[(starts + place)[:, None] + np.arange(width)]
-            weights = self._weights(some)
+            places = (starts + place)[:, None] + np.arange(width)
+            some = ids[places]
+            factors = self._scales_of(some)
+            if weights is not None:
+                factors = factors * weights[places]
             rows = self._unpacked(some.ravel()).reshape(*some.shape, self.dim)
-            part: npt.NDArray[np.float32] = np.matmul(weights[:, None], rows)[:, 0]
+            part: npt.NDArray[np.float32] = np.matmul(factors[:, None], rows)[:, 0]
             if self._packed:
-                part -= FOUR_BIT_ZERO * weights.sum(axis=1, keepdims=True)
+                part -= FOUR_BIT_ZERO * factors.sum(axis=1, keepdims=True)
             sums = part if sums is None else sums + part
         assert sums is not None
         return sums
 
-    def _weights(self, ids: Ids) -> npt.NDArray[np.float32]:
+    def _scales_of(self, ids: Ids) -> npt.NDArray[np.float32]:
         return np.ones(ids.shape, np.float32) if self._scales is None else self._scales[ids]
 
     def _unpacked(self, ids: Ids) -> npt.NDArray[np.float32]:
@@ -133,6 +152,10 @@ class TokenTable:
         np.bitwise_and(rows, 15, out=whole[:, :half], casting="unsafe")
         np.right_shift(rows, 4, out=whole[:, half:], casting="unsafe")
         return whole
+
+
+def _float32(tensor: npt.NDArray[Any] | None) -> npt.NDArray[np.float32] | None:
+    return None if tensor is None else np.asarray(tensor.astype(np.float32))
 
 
 def _map_tensors(path: Path) -> Mapping[str, npt.NDArray[Any]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from rolevec.encoders.terms import damp
 from rolevec.training.config import MADE_FROM, TrainConfig
 from rolevec.training.data import language_shares
 from rolevec.training.store import Ints, PairStore
@@ -25,10 +27,19 @@ _CLOZE = (4, 17)
 
 @dataclass(frozen=True, slots=True)
 class Bags:
-    """Texts as bags of ids: ``ids[offsets[i]:offsets[i + 1]]`` is text i, role token first."""
+    """Texts as bags of ids: ``ids[offsets[i]:offsets[i + 1]]`` is text i with its role token.
+
+    Attributes:
+        ids: shape (n,); each token once a bag.
+        offsets: shape (texts + 1,).
+        weights: what each id counts, after `damp`; shape (n,).
+        roles: role token of each text; shape (texts,).
+    """
 
     ids: Ints
     offsets: Ints
+    weights: npt.NDArray[np.float32]
+    roles: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,8 @@ class BatchMaker:
         self._config = config
         self._query, self._document = query, document
         self._rng = np.random.default_rng(config.seed)
+        self._bags = partial(bags, tf_power=config.tf_power)
+        self._gather = partial(gather, tf_power=config.tf_power)
         self._languages = {k: _Languages(s, config.temperature) for k, s in self._stores.items()}
 
     def draw(self, step: int) -> Batch:
@@ -88,8 +101,8 @@ class BatchMaker:
         rows = self._languages[kind].draw(self._rng, size, run=_RUN if retrieval else 1)
         left_roles, right_roles = self._roles(len(rows), retrieval)
         return Batch(
-            bags(store, store.left[rows], left_roles),
-            bags(store, store.right[rows], right_roles),
+            self._bags(store, store.left[rows], left_roles),
+            self._bags(store, store.right[rows], right_roles),
             store.left_key[rows],
             store.right_key[rows],
         )
@@ -129,8 +142,9 @@ class BatchMaker:
         share = least + (1 - least) * rng.random(size)
         spans = np.maximum(1, (lengths * share).astype(np.int64))
         starts = starts + (rng.random(size) * (lengths - spans + 1)).astype(np.int64)
-        query = _gather(store.flat, starts, spans, np.full(size, self._query), 1)
-        document = bags(store, near[rows].ravel(), np.full(size, self._document), length)
+        query = self._gather(store, starts, spans, np.full(size, self._query))
+        roles = np.full(size, self._document)
+        document = self._bags(store, near[rows].ravel(), roles, length)
         return Batch(query, document, store.right_key[asked], store.right_key[asked])
 
     def _cloze(self) -> Batch:
@@ -145,11 +159,11 @@ class BatchMaker:
         spans = np.minimum(rng.integers(*_CLOZE, len(rows)), np.maximum(1, lengths // 2))
         asked = starts + (rng.random(len(rows)) * (lengths - spans + 1)).astype(np.int64)
         cut = np.where(rng.random(len(rows)) < 0.5, spans, 0)
-        query = _gather(store.flat, asked, spans, np.full(len(rows), self._query), 1)
+        query = self._gather(store, asked, spans, np.full(len(rows), self._query))
         # Each document is two pieces, before the words and behind them.
         pieces = np.stack([starts, asked + cut], axis=1).ravel()
         sizes = np.stack([asked - starts, starts + lengths - asked - cut], axis=1).ravel()
-        document = _gather(store.flat, pieces, sizes, np.full(len(rows), self._document), 2)
+        document = self._gather(store, pieces, sizes, np.full(len(rows), self._document), 2)
         return Batch(query, document, store.right_key[rows], store.right_key[rows])
 
 
@@ -172,21 +186,29 @@ class _Languages:
         return rows
 
 
-def bags(store: PairStore, texts: Ints, roles: Ints, per_bag: int = 1) -> Bags:
-    """Texts (n * per_bag,) as n bags, each led by its role id; roles has shape (n,)."""
+def bags(store: PairStore, texts: Ints, roles: Ints, per_bag: int = 1, *, tf_power: float) -> Bags:
+    """Texts (n * per_bag,) as n bags, each with its role id; roles has shape (n,)."""
     starts = store.offsets[texts]
-    return _gather(store.flat, starts, store.offsets[texts + 1] - starts, roles, per_bag)
+    lengths = store.offsets[texts + 1] - starts
+    return gather(store, starts, lengths, roles, per_bag, tf_power=tf_power)
 
 
-def _gather(
-    flat: npt.NDArray[np.int32], starts: Ints, lengths: Ints, roles: Ints, per_bag: int
+def gather(
+    store: PairStore,
+    starts: Ints,
+    lengths: Ints,
+    roles: Ints,
+    per_bag: int = 1,
+    *,
+    tf_power: float,
 ) -> Bags:
+    """As `bags`, of pieces of texts: tokens from ``starts`` on, ``lengths`` of them."""
     inside = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     sizes = lengths.reshape(-1, per_bag).sum(axis=1) + 1
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-    ids = np.empty(offsets[-1], np.int64)
+    ids = np.empty(sizes.sum(), np.int64)
     body = np.ones(len(ids), bool)
-    body[offsets[:-1]] = False
-    ids[body] = flat[inside + np.repeat(starts, lengths)]
-    ids[offsets[:-1]] = roles
-    return Bags(ids, offsets)
+    body[np.cumsum(sizes) - sizes] = False
+    ids[body] = store.flat[inside + np.repeat(starts, lengths)]
+    ids[~body] = roles
+    ids, sizes, weights = damp(ids, sizes, tf_power)
+    return Bags(ids, np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]), weights, roles)

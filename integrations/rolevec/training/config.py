@@ -34,6 +34,9 @@ class TrainConfig(Recipe):
         batch: pairs in one step.
         learning_rate: highest step length; it falls linearly to zero after the warm-up.
         warmup: share of the steps in which the step length rises.
+        tf_power: a token met n times in a text counts n to this power; see `damp`.
+        query_map: learn a matrix that moves queries towards the documents they ask for.
+        query_map_rate: step length of that matrix.
         similarity_scale: factor on the cosine before the softmax.
         temperature: exponent on the number of rows of a language; 1 is by size, 0 is equal shares.
         matryoshka: smaller dimensions trained along.
@@ -75,6 +78,9 @@ class TrainConfig(Recipe):
     batch: int = 4096
     learning_rate: float = 0.02
     warmup: float = 0.02
+    tf_power: float = 1.0
+    query_map: bool = False
+    query_map_rate: float = 1e-3
     similarity_scale: float = 20.0
     temperature: float = 0.6
     matryoshka: tuple[int, ...] = ()

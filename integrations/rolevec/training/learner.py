@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.numpy import load_file, save_file
-from torch.nn.functional import embedding_bag
+from torch.linalg import vector_norm
+from torch.nn.functional import embedding_bag, normalize
 
 from rolevec.training.batches import Bags, Batch
 from rolevec.training.config import TrainConfig
+from rolevec.training.learned import LearnedMatrix
 from rolevec.training.losses import info_nce
 from rolevec.training.negatives import false_negatives
 from rolevec.training.teaching import Teaching
@@ -34,6 +36,7 @@ class TableLearner:
     Args:
         config: settings of the run.
         frequencies: share of each token in the corpus; shape (vocab,).
+        query: token of the query role.
         teaching: the teacher's part of the loss, if there is one.
     """
 
@@ -41,10 +44,16 @@ class TableLearner:
         self,
         config: TrainConfig,
         frequencies: npt.NDArray[np.float64],
+        query: int,
         teaching: Teaching | None = None,
     ) -> None:
         self._config = config
+        self._query = query
         self._teaching = teaching
+        self.query_map: LearnedMatrix | None = None
+        if config.query_map:
+            start = torch.zeros(config.dim, config.dim)
+            self.query_map = LearnedMatrix("query_map", start, config.query_map_rate)
         self.step = 0
         self.losses: list[float] = []
         self._window: list[float] = []
@@ -58,15 +67,16 @@ class TableLearner:
     def learn(self, batch: Batch) -> None:
         """One step."""
         both = _joined(batch.left, batch.right)
-        ids, offsets = torch.from_numpy(both.ids), torch.from_numpy(both.offsets)
         with torch.no_grad():
-            means = embedding_bag(ids, self.rows, offsets, include_last_offset=True, mode="mean")
-        means.requires_grad_(True)
-        left, right = means.tensor_split(2)
+            sums = weighted_sums(self.rows, both)
+        sums.requires_grad_(True)
+        left, right = self._mapped(sums, both).tensor_split(2)
         loss = self._loss(left, right, batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        assert means.grad is not None
-        self._update(both, means.grad)
+        assert sums.grad is not None
+        if self.query_map:
+            self.query_map.step(self._decay())
+        self._update(both, sums.grad)
         if self._teaching:
             self._teaching.step()
         self._note(float(loss.detach()), len(batch.left_keys))
@@ -108,45 +118,66 @@ class TableLearner:
             loss = loss + part * config.matryoshka_weight
         return loss
 
+    def _mapped(self, sums: torch.Tensor, bag: Bags) -> torch.Tensor:
+        """Sums, of which queries have gone through their matrix, if there is one."""
+        if self.query_map is None:
+            return sums
+        queries = torch.from_numpy(np.flatnonzero(bag.roles == self._query))
+        unit = normalize(sums)
+        return unit.index_add(0, queries, self.query_map.times(unit.index_select(0, queries)))
+
+    def vectors(self, bag: Bags) -> torch.Tensor:
+        """Unit vectors of texts; shape (texts, dim)."""
+        with torch.no_grad():
+            return normalize(self._mapped(weighted_sums(self.rows, bag), bag))
+
     def _update(self, bag: Bags, gradient: torch.Tensor) -> None:
         # The gradient of a row is the sum over its occurrences of the gradient of the bag it lies
         # in: again a sum over bags, of bag numbers sorted by token.
         lengths = np.diff(bag.offsets)
-        gradient = gradient / torch.from_numpy(lengths).float()[:, None]
         owner = np.repeat(np.arange(len(lengths)), lengths)
         order = np.argsort(bag.ids, kind="stable")
         ranked = bag.ids[order]
         starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
         touched = torch.from_numpy(ranked[starts])
-        rows = embedding_bag(
-            torch.from_numpy(owner[order]), gradient, torch.from_numpy(starts), mode="sum"
+        slopes = embedding_bag(
+            torch.from_numpy(owner[order]),
+            gradient,
+            torch.from_numpy(starts),
+            mode="sum",
+            per_sample_weights=torch.from_numpy(bag.weights[order]),
         )
-        self._squares.index_add_(0, touched, rows.square().mean(dim=1))
-        step = self._rate() / (self._squares[touched].sqrt() + 1e-12)
-        self.rows.index_add_(0, touched, rows * -step[:, None])
+        self._squares.index_add_(0, touched, vector_norm(slopes, dim=1).square() / slopes.shape[1])
+        step = self._config.learning_rate * self._decay()
+        steps = step / (self._squares[touched].sqrt() + 1e-12)
+        self.rows.index_add_(0, touched, slopes.mul_(-steps[:, None]))
 
-    def _rate(self) -> float:
+    def _decay(self) -> float:
+        """Share of the highest step length that this step takes."""
         config = self._config
         warm = max(1.0, config.warmup * config.steps)
         left = max(0.0, (config.steps - self.step) / max(1.0, config.steps - warm))
-        return config.learning_rate * min(1.0, (self.step + 1) / warm, left)
+        return min(1.0, (self.step + 1) / warm, left)
+
+    def _parts(self) -> list[Teaching | LearnedMatrix]:
+        return [part for part in (self._teaching, self.query_map) if part is not None]
 
     def save(self) -> None:
         """Write a checkpoint, whole or not at all."""
         if self._config.cache is None:
             return
         path = self._config.cache / _CHECKPOINT
-        part = path.with_suffix(".part")
+        unfinished = path.with_suffix(".part")
         arrays = {"rows": self.rows.numpy(), "squares": self._squares.numpy()}
-        if self._teaching:
-            arrays |= self._teaching.state()
-        save_file(arrays, part)
-        part.replace(path)
+        for part in self._parts():
+            arrays |= part.state()
+        save_file(arrays, unfinished)
+        unfinished.replace(path)
         state = {"settings": _settings(self._config), "step": self.step, "losses": self.losses}
         state["seconds"] = self.seconds
-        part = path.with_name(_STATE + ".part")
-        part.write_text(json.dumps(state), encoding="utf-8")
-        part.replace(path.with_name(_STATE))
+        unfinished = path.with_name(_STATE + ".part")
+        unfinished.write_text(json.dumps(state), encoding="utf-8")
+        unfinished.replace(path.with_name(_STATE))
 
     def resume(self) -> None:
         """Take up the checkpoint if there is one of this very run."""
@@ -157,16 +188,30 @@ class TableLearner:
             return
         arrays = load_file(self._config.cache / _CHECKPOINT)
         self.rows, self._squares = map(torch.from_numpy, (arrays["rows"], arrays["squares"]))
-        if self._teaching:
-            self._teaching.restore(arrays)
+        for part in self._parts():
+            part.restore(arrays)
         self.step, self.losses = state["step"], state["losses"]
         self._before = state["seconds"]
+
+
+def weighted_sums(rows: torch.Tensor, bag: Bags) -> torch.Tensor:
+    """Sums of rows by bag; shape (texts, dim)."""
+    return embedding_bag(
+        torch.from_numpy(bag.ids),
+        rows,
+        torch.from_numpy(bag.offsets),
+        include_last_offset=True,
+        mode="sum",
+        per_sample_weights=torch.from_numpy(bag.weights),
+    )
 
 
 def _joined(left: Bags, right: Bags) -> Bags:
     return Bags(
         np.concatenate([left.ids, right.ids]),
         np.concatenate([left.offsets, right.offsets[1:] + left.offsets[-1]]),
+        np.concatenate([left.weights, right.weights]),
+        np.concatenate([left.roles, right.roles]),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 import rolevec
 from rolevec.training.config import TrainConfig
+from rolevec.training.memory import peak_memory
 from rolevec.training.store import PairStore
 from rolevec.training.teacher import Teacher
 
@@ -46,7 +46,7 @@ def training_record(
         "teacher": teacher.name if teacher else None,
         "development_bitext": None if development is None else round(development, 4),
         "seconds": round(seconds),
-        "peak_memory_mb": _peak_memory(),
+        "peak_memory_mb": peak_memory(),
         "versions": {
             "rolevec": rolevec.__version__,
             "python": platform.python_version(),
@@ -72,14 +72,3 @@ def _sources(stores: Mapping[str, PairStore]) -> dict[str, int]:
         for source, rows in store.sources.items():
             total[source] = total.get(source, 0) + rows
     return dict(sorted(total.items()))
-
-
-def _peak_memory() -> int | None:
-    """Largest resident size of this process so far, in MB; None where nobody counts it."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Bytes on macOS, kilobytes elsewhere (getrusage(2)).
-    return round(peak / (1 << 20) if sys.platform == "darwin" else peak / (1 << 10))

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
-from torch.nn.functional import embedding_bag, normalize
 
 from rolevec.encoders.progress import counter
 from rolevec.training.batches import BatchMaker, bags
@@ -18,6 +17,7 @@ from rolevec.training.config import TrainConfig
 from rolevec.training.corpus import load_stores, load_teacher, load_tokenizer
 from rolevec.training.export import export
 from rolevec.training.learner import TableLearner
+from rolevec.training.memory import keep_freed_memory
 from rolevec.training.record import pairs_by_language, training_record
 from rolevec.training.result import TrainResult
 from rolevec.training.store import PairStore
@@ -46,20 +46,22 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         UnknownModel, ModelNotAvailable: no such teacher; see `load_encoder`.
     """
     torch.manual_seed(config.seed)
+    keep_freed_memory()
     tokenizer = load_tokenizer(config, PROMPTS)
     stores, held_out = load_stores(config, tokenizer)
     query, document = (tokenizer.encode(PROMPTS[r]).ids[0] for r in ("query", "document"))
     batches = BatchMaker(stores, config, query, document)
     teacher = load_teacher(config, progress=progress)
     teaching = Teaching(teacher, config) if teacher else None
-    table = TableLearner(config, _frequencies(stores, tokenizer.get_vocab_size()), teaching)
+    frequencies = _frequencies(stores, tokenizer.get_vocab_size())
+    table = TableLearner(config, frequencies, query, teaching)
     table.resume()
     with counter(
         config.steps, f"training {config.name}", show=progress, note=table.describe
     ) as advance:
         advance(table.step)
         _loop(config, batches, table, advance)
-    development = _bitext(table.rows, held_out, document) if len(held_out) else None
+    development = _bitext(table, held_out, document, config.tf_power) if len(held_out) else None
     record = training_record(
         config, stores, teacher, seconds=table.seconds, development=development
     )
@@ -69,6 +71,7 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         table.rows.numpy(),
         _description(config, stores, tokenizer) | {"training": record},
         config.bits,
+        query_map=table.query_map.numpy() if table.query_map else None,
     )
     return TrainResult(folder, f"static:{folder}", tuple(table.losses), development)
 
@@ -93,18 +96,15 @@ def _frequencies(stores: Mapping[str, PairStore], vocab: int) -> npt.NDArray[np.
     return np.asarray(counts / counts.sum())
 
 
-def _bitext(rows: torch.Tensor, pairs: PairStore, document: int) -> float:
+def _bitext(table: TableLearner, pairs: PairStore, document: int, tf_power: float) -> float:
     """Share of held-out left texts whose nearest right text is their own, distinct rights only."""
     _, first = np.unique(pairs.right, return_index=True)
     chosen = np.random.default_rng(0).permutation(first)[:_DEVELOPMENT_PAIRS]
     roles = np.full(len(chosen), document)
-    sides = []
-    for texts in (pairs.left[chosen], pairs.right[chosen]):
-        bag = bags(pairs, texts, roles)
-        ids, offsets = torch.from_numpy(bag.ids), torch.from_numpy(bag.offsets)
-        sides.append(
-            normalize(embedding_bag(ids, rows, offsets, include_last_offset=True, mode="mean"))
-        )
+    sides = [
+        table.vectors(bags(pairs, texts, roles, tf_power=tf_power))
+        for texts in (pairs.left[chosen], pairs.right[chosen])
+    ]
     found = (sides[0] @ sides[1].T).argmax(dim=1)
     return float((found == torch.arange(len(chosen))).float().mean())
 
@@ -123,6 +123,8 @@ def _description(
         "max_tokens": config.max_tokens,
         "prompts": PROMPTS,
         "unk_id": tokenizer.token_to_id("<unk>"),
+        "tf_power": config.tf_power,
+        "query_id": tokenizer.encode(PROMPTS["query"]).ids[0],
         "matryoshka_dims": [*config.matryoshka, config.dim],
         "languages": sorted({"eng", *enough}),
         "source": "trained by rolevec.training",

@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import normalize
 
 from rolevec.training.config import TrainConfig
+from rolevec.training.learned import LearnedMatrix
 from rolevec.training.losses import neighbourhoods
 from rolevec.training.teacher import Teacher
 
@@ -34,9 +35,8 @@ class Teaching:
         self._config = config
         generator = torch.Generator().manual_seed(config.seed)
         shape = (config.dim, teacher.vectors.shape[1])
-        self._head = torch.randn(shape, generator=generator) * config.dim**-0.5
-        self._head.requires_grad_(True)
-        self._adam = torch.optim.Adam([self._head], lr=_HEAD_RATE)
+        start = torch.randn(shape, generator=generator) * config.dim**-0.5
+        self._head = LearnedMatrix("head", start, _HEAD_RATE)
         # A teacher's vectors share a direction that tells nothing of the text.
         some = teacher.vectors[:: max(1, len(teacher.vectors) // 10_000)]
         self._common = torch.from_numpy(some.astype(np.float32).mean(axis=0))
@@ -56,31 +56,19 @@ class Teaching:
         )
         target = normalize(seen - self._common)
         for side in (left, right):
-            reached = normalize((normalize(side).bfloat16() @ self._head.bfloat16()).float())
+            reached = normalize(self._head.times(normalize(side)))
             missed = 1 - (reached * target).sum(dim=1).mean()
             loss = loss + self._config.target_weight * missed
         return loss
 
     def step(self) -> None:
         """Learn from the gradient of the last loss."""
-        self._adam.step()
-        self._adam.zero_grad()
+        self._head.step()
 
     def state(self) -> dict[str, npt.NDArray[np.float32]]:
         """Arrays from which `restore` goes on."""
-        arrays = {"head": self._head.detach().numpy()}
-        for name, value in self._adam.state.get(self._head, {}).items():
-            arrays[f"head_{name}"] = torch.as_tensor(value).float().numpy()
-        return arrays
+        return self._head.state()
 
     def restore(self, arrays: Mapping[str, npt.NDArray[np.float32]]) -> None:
         """Take up what `state` gave."""
-        with torch.no_grad():
-            self._head.copy_(torch.from_numpy(arrays["head"]))
-        state = {
-            name.removeprefix("head_"): torch.from_numpy(np.array(value))
-            for name, value in arrays.items()
-            if name.startswith("head_")
-        }
-        if state:
-            self._adam.state[self._head] = state
+        self._head.restore(arrays)

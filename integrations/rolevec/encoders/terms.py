@@ -1,0 +1,40 @@
+"""Bags of tokens: how much a token counts that a text holds several times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+# Bits of a key that hold the token; the bag's number is above them.
+_TOKEN_BITS = 32
+
+
+def damp(
+    ids: npt.NDArray[np.integer[Any]], lengths: Ints, power: float
+) -> tuple[Ints, Ints, npt.NDArray[np.float32]]:
+    """Each token of a bag once, a token met n times with the weight n**power.
+
+    A word said ten times in a passage is not ten times what the passage is about: sublinear term
+    frequency (Salton, Buckley, "Term-weighting approaches in automatic text retrieval", 1988).
+
+    Args:
+        ids: tokens of all bags, one bag after the other, none negative; shape (n,).
+        lengths: tokens in each bag; shape (bags,).
+        power: 0.5 is the square root; 1 counts a token as often as it stands there.
+
+    Returns:
+        ids ascending within each bag and lengths, as given but for the repetitions, and a float32
+        weight for each id.
+    """
+    bag = np.repeat(np.arange(len(lengths), dtype=np.int64) << _TOKEN_BITS, lengths)
+    keys = np.sort(bag | ids)
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)])
+    times = np.diff(first, append=len(keys))
+    distinct = keys[first]
+    sizes = np.bincount(distinct >> _TOKEN_BITS, minlength=len(lengths)).astype(np.int64)
+    tokens = distinct & ((1 << _TOKEN_BITS) - 1)
+    return tokens, sizes, np.power(times, power, dtype=np.float32)
