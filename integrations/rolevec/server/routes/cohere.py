@@ -27,7 +27,7 @@ async def embed(version: Version, server: Server, request: Request, body: dict[s
     limit = model.encoder.max_tokens
     if ask.max_tokens is not None and (limit is None or ask.max_tokens < limit):
         raise invalid(f"max_tokens below the model's own ({limit}) is not supported", "max_tokens")
-    request.notes.update(model=model.name, role=ask.role.value, texts=len(ask.texts))
+    request.notes.update(model=model.name, role=ask.role or "none", texts=len(ask.texts))
     counted = await model.embed(request, ask.texts, ask.role, ask.truncation)
     vectors = cut_dimensions(counted.vectors, ask.dimensions)
     answer = await shapes.embed_answer(

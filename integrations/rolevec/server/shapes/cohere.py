@@ -24,6 +24,8 @@ Version = Literal["1", "2"]
 TYPES = ("float", "int8", "uint8", "binary", "ubinary", "base64")
 INPUT_TYPES = ("search_document", "search_query", "classification", "clustering", "image")
 TRUNCATE: Mapping[str, Truncation] = {"NONE": "error", "START": "start", "END": "end"}
+# Cohere's models of the second generation have no roles, and clients that know them send none.
+_WITHOUT_ROLES = "-v2.0"
 # What a request may say and has no effect here; the answer says so.
 _NO_EFFECT = ("max_tokens_per_doc", "max_chunks_per_doc", "relevant_spans")
 _DOCUMENTS_PER_UNIT = 100
@@ -34,13 +36,14 @@ class Embed:
     """What an embed request asks.
 
     Attributes:
+        role: None for no prompt.
         types: of the vectors; None for the bare list of floats of v1.
         max_tokens: of a text; None for the model's.
     """
 
     model: str | None
     texts: list[str]
-    role: Role
+    role: Role | None
     truncation: Truncation
     types: tuple[str, ...] | None
     dimensions: int | None
@@ -71,7 +74,7 @@ def read_embed(body: Body, version: Version, limits: Limits) -> Embed:
     input_type = choice(body, "input_type", INPUT_TYPES)
     if body.get("images") or input_type == "image":
         raise _no_images("images")
-    if input_type is None:
+    if input_type is None and not (model or "").lower().endswith(_WITHOUT_ROLES):
         raise invalid(f"input_type is required: one of {', '.join(INPUT_TYPES[:-1])}", "input_type")
     found = _texts(body, version, limits)
     if not found:
@@ -84,7 +87,7 @@ def read_embed(body: Body, version: Version, limits: Limits) -> Embed:
     return Embed(
         model,
         found,
-        Role.parse(input_type),
+        None if input_type is None else Role.parse(input_type),
         TRUNCATE[choice(body, "truncate", tuple(TRUNCATE)) or "END"],
         _types(body, version),
         count(body, "output_dimension"),
