@@ -1,13 +1,17 @@
 """The static encoder: arithmetic, roles, truncation, and the guarantees of every encoder."""
 
 import asyncio
+import json
 import pickle
+import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer
 
 from rolevec.encoders.protocol import Encoder
 from rolevec.encoders.static import StaticEncoder
@@ -15,6 +19,7 @@ from rolevec.errors import InputTooLong, InvalidText, ModelNotAvailable, Rolevec
 from rolevec.roles import Role
 from rolevec.truncation import TruncationWarning
 
+DIM = 32
 LONG = "fox dog lazy quick brown " * 12
 
 
@@ -153,3 +158,48 @@ def test_prompts_given_win_and_change_the_fingerprint(encoder, static_folder):
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(ModelNotAvailable, match=r"config\.json"):
         StaticEncoder(tmp_path)
+
+
+@pytest.fixture
+def moved_folder(static_folder, tmp_path):
+    """The small model with a matrix for queries, and square roots of counts."""
+    shutil.copytree(static_folder, tmp_path / "moved")
+    folder = tmp_path / "moved"
+    tensors = load_file(folder / "model.safetensors")
+    matrix = np.random.default_rng(1).normal(0, 0.2, (DIM, DIM)).astype(np.float16)
+    save_file(tensors | {"query_map": matrix}, folder / "model.safetensors")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    config |= {"tf_power": 0.5, "query_id": tokenizer.token_to_id("query: ")}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def test_repeated_tokens_count_their_root_and_queries_are_moved(moved_folder):
+    encoder = StaticEncoder(moved_folder)
+    text = "fox fox fox dog"
+    tensors = load_file(moved_folder / "model.safetensors")
+    table = tensors["embeddings"] * tensors["scales"][:, None]
+    for role in (Role.QUERY, Role.DOCUMENT):
+        counts = Counter(encoder.tokenizer.encode(f"{role.value}: {text}").ids)
+        expected = sum(table[token] * n**0.5 for token, n in counts.items())
+        expected /= np.linalg.norm(expected)
+        if role is Role.QUERY:
+            expected = expected + expected @ tensors["query_map"].astype(np.float32)
+            expected /= np.linalg.norm(expected)
+        assert encoder.encode([text], role)[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_another_prompt_is_another_role(moved_folder):
+    swapped = StaticEncoder(moved_folder, prompts={"query": "document: "})
+    texts = ["the fox", "der Hund"]
+    wanted = StaticEncoder(moved_folder).encode_documents(texts)
+    assert np.allclose(swapped.encode_queries(texts), wanted, atol=1e-6)
+
+
+def test_a_matrix_of_another_dimension_is_refused(moved_folder):
+    tensors = load_file(moved_folder / "model.safetensors")
+    tensors["query_map"] = np.zeros((DIM, DIM + 1), np.float16)
+    save_file(tensors, moved_folder / "model.safetensors")
+    with pytest.raises(ModelNotAvailable, match="query_map of shape"):
+        StaticEncoder(moved_folder)
