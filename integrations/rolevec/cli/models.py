@@ -45,8 +45,14 @@ def _facts(card: ModelCard) -> dict[str, object]:
 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
-        return "\n".join(f"{key}: {template!r}" for key, template in value.items())
+        return "\n".join(f"{key}: {_entry(entry)}" for key, entry in value.items())
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _entry(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{measure} {100 * score:.1f}" for measure, score in value.items())
+    return f"{value:,}" if isinstance(value, int) else repr(value)
 
 
 def _print_list(listed: tuple[ModelCard, ...]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -23,11 +22,10 @@ from rolevec.encoders.words import Tokens, WordIds
 from rolevec.errors import InvalidText, ModelNotAvailable
 from rolevec.fingerprint import CONTENT_REVISION
 from rolevec.models.card import ModelCard
+from rolevec.models.static_card import read_config, static_card
 from rolevec.prompts import Prompts
 from rolevec.roles import Role
 from rolevec.truncation import TruncationPolicy
-
-FORMAT = "rolevec-static"
 
 # From this many texts on it pays to prepare the cache of words, and to use it once it is there.
 _WORTH_PREPARING = 512
@@ -63,9 +61,9 @@ class StaticEncoder(TokenEncoder):
     ) -> None:
         self.folder = Path(folder)
         self._options = {"prompts": prompts, "dimensions": dimensions, "truncation": truncation}
-        config = _read_config(self.folder)
+        config, card = _settings(self.folder)
         super().__init__(
-            _card(config),
+            card,
             read_tokenizer(self.folder / "tokenizer.json"),
             revision=config.get("revision") or _content_hash(self.folder / "model.safetensors"),
             prompts=Prompts(config.get("prompts")).updated(prompts),
@@ -198,35 +196,17 @@ def _rebuild(folder: str, options: dict[str, Any]) -> StaticEncoder:
 def is_static_folder(folder: Path) -> bool:
     """True if the folder holds a model of this format."""
     try:
-        return bool(_read_config(folder)["format"] == FORMAT)
-    except ModelNotAvailable:
+        read_config(folder)
+    except (FileNotFoundError, ModelNotAvailable):
         return False
+    return True
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
+def _settings(folder: Path) -> tuple[dict[str, Any], ModelCard]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelNotAvailable(f"cannot read {path}: {error}") from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise ModelNotAvailable(f"{path} is not of the format {FORMAT!r}")
-    return config
-
-
-def _card(config: Mapping[str, Any]) -> ModelCard:
-    return ModelCard(
-        name=config["name"],
-        dim=config["dim"],
-        max_tokens=config.get("max_tokens"),
-        prompts=config.get("prompts") or {},
-        pooling="mean",
-        revision=config.get("revision"),
-        languages=tuple(config.get("languages", ())),
-        license=config.get("license", ""),
-        source=config.get("source", ""),
-        matryoshka_dims=tuple(config.get("matryoshka_dims", ())),
-    )
+        return read_config(folder), static_card(folder)
+    except FileNotFoundError as error:
+        raise ModelNotAvailable(f"{folder} holds no static model: {error}") from error
 
 
 def _content_hash(path: Path) -> str:

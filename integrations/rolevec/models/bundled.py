@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rolevec.errors import ModelNotAvailable
 from rolevec.models.card import ModelCard
+from rolevec.models.static_card import static_card
 
 LIGHT_NAME = "embed-light"
 LIGHT_ALIASES = ("light",)
@@ -28,32 +28,21 @@ def light_folder() -> Path:
 
 
 def light_card() -> ModelCard:
-    """The bundled model's card, from its config.json; the table itself is not touched.
+    """The bundled model's card; the table itself is not touched.
 
     Raises:
         ModelNotAvailable: the file is missing or not readable.
     """
-    path = _folder() / "config.json"
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return ModelCard(
-            name=LIGHT_NAME,
-            dim=int(config["dim"]),
-            max_tokens=config.get("max_tokens"),
-            prompts=dict(config.get("prompts") or {}),
-            pooling="mean",
-            revision=config.get("revision"),
-            languages=tuple(config.get("languages") or ()),
-            license=config.get("license", ""),
-            source=config.get("source", "") or "trained by this project",
-            aliases=LIGHT_ALIASES,
-            matryoshka_dims=tuple(config.get("matryoshka_dims") or ()),
-            notes="In the package: works offline and needs no extra.",
-        )
+        card = static_card(_folder())
     except FileNotFoundError as error:
-        raise ModelNotAvailable(_incomplete(path.name)) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelNotAvailable(f"cannot read the bundled model's {path}: {error!r}") from error
+        raise ModelNotAvailable(_incomplete("config.json")) from error
+    return replace(
+        card,
+        name=LIGHT_NAME,
+        aliases=LIGHT_ALIASES,
+        notes="In the package: works offline and needs no extra.",
+    )
 
 
 def _folder() -> Path:

@@ -27,6 +27,12 @@ class ModelCard:
         aliases: other names under which `load_encoder` finds it.
         matryoshka_dims: dimensions it was trained to be cut to.
         notes: anything a user should know, one sentence.
+        date: day on which the scores were measured, year first; "" where none were.
+        checksum: sha256 of the weights as 64 hex digits, or "".
+        limits: what it is not good at, a sentence each.
+        scores: language -> measure -> value between 0 and 1, measured by this project.
+        training_pairs: language -> pairs it was trained on, where that is known.
+        training_sources: source of training text -> its licence.
         unverified: names of fields that could not be checked against the source.
     """
 
@@ -42,4 +48,10 @@ class ModelCard:
     aliases: tuple[str, ...] = ()
     matryoshka_dims: tuple[int, ...] = ()
     notes: str = ""
+    date: str = ""
+    checksum: str = ""
+    limits: tuple[str, ...] = ()
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict, repr=False)
+    training_pairs: Mapping[str, int] = field(default_factory=dict, repr=False)
+    training_sources: Mapping[str, str] = field(default_factory=dict, repr=False)
     unverified: tuple[str, ...] = ()

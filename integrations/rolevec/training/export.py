@@ -13,8 +13,8 @@ import numpy.typing as npt
 from safetensors.numpy import save
 from tokenizers import Tokenizer
 
-from rolevec.encoders.static import FORMAT
 from rolevec.encoders.table import FOUR_BIT_ZERO
+from rolevec.models.static_card import FORMAT
 from rolevec.training.tokenizer import save_tokenizer
 
 FORMAT_VERSION = 2
