@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
 from pathlib import Path
@@ -43,6 +43,28 @@ def overlapped(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def token_batches(
+    ids: Sequence[Sequence[int]], budget: int, batch_size: int | None = None
+) -> list[list[int]]:
+    """Positions grouped by length, longest first, each group within a token budget.
+
+    Args:
+        ids: token ids of each text.
+        budget: most tokens in a group, padding included; one text may be longer.
+        batch_size: most texts in a group; None sets no limit.
+    """
+    order = sorted(range(len(ids)), key=lambda i: len(ids[i]), reverse=True)
+    batches: list[list[int]] = []
+    start = 0
+    while start < len(order):
+        size = max(1, budget // max(1, len(ids[order[start]])))
+        if batch_size is not None:
+            size = min(size, max(1, batch_size))
+        batches.append(order[start : start + size])
+        start += size
+    return batches
 
 
 def processors() -> int:

@@ -123,6 +123,60 @@ def read_folder(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ScorerFolder:
+    """What a cross-encoder's folder says about it.
+
+    Attributes:
+        path: the folder.
+        name: of the model.
+        max_tokens: longest pair, special tokens included; None if unlimited.
+        pad_id: token that fills a batch up.
+        squash: its scores go through the logistic function.
+    """
+
+    path: Path
+    name: str
+    max_tokens: int | None
+    pad_id: int
+    squash: bool
+
+    def tokenizer(self) -> Tokenizer:
+        """As `ModelFolder.tokenizer`."""
+        return folder_tokenizer(
+            self.path,
+            _json(self.path / "tokenizer_config.json"),
+            _json(self.path / "sentence_bert_config.json"),
+        )
+
+
+def read_scorer(path: Path, name: str | None = None, max_tokens: int | None = None) -> ScorerFolder:
+    """Read everything of a cross-encoder but its weights.
+
+    Args:
+        path: folder with config.json and tokenizer.json.
+        name: of the model; None takes the folder's.
+        max_tokens: lowers the limit.
+
+    Raises:
+        ModelNotAvailable: a file is missing or unreadable, or the model does not give one score.
+    """
+    config = _json(path / "config.json", required=True)
+    labels = config.get("num_labels") or len(config.get("id2label") or (0, 1))
+    if labels != 1:
+        raise ModelNotAvailable(
+            f"{path} gives {labels} numbers for a pair, or does not say how many;"
+            " a reranker gives one score"
+        )
+    stated = config.get("sentence_transformers")
+    stated = stated.get("activation_fn") if isinstance(stated, dict) else None
+    activation = str(stated or config.get("sbert_ce_default_activation_function") or "Sigmoid")
+    limit = min((n for n in (_max_tokens(path, config), max_tokens) if n), default=None)
+    # What sentence-transformers takes for a model that says nothing else.
+    squash = not activation.endswith("Identity")
+    return ScorerFolder(path, name or path.resolve().name, limit, _pad_id(config), squash)
+
+
 def find_onnx(path: Path, file: str | None = None) -> Path | None:
     """The ONNX file of a folder: the one asked for, else the full-precision one, else None.
 

@@ -138,35 +138,66 @@ def _resolve(model: str | Path, options: dict[str, Any]) -> Encoder:
 
 def _load_any(model: str | Path, **options: Any) -> Encoder:
     """Choose the backend by what the folder holds and what is installed."""
-    wants_onnx = _runs_onnx() and not _asks_for_torch(options)
-    folder, facts = _fetch(model, options, _onnx_files(options) if wants_onnx else _WEIGHT_FILES)
+    folder, facts = _find(model, options)
     if is_static_folder(folder):
         return _load_static(model, **options)
-    if wants_onnx and not find_onnx(folder, options.get("file")):
-        folder, facts = _fetch(model, options, _WEIGHT_FILES)
-    *preferred, last = _backends(folder, options)
+    *preferred, last = backends(folder, options)
     for backend in preferred:
         # What one cannot read another may; if none can, the last one says why.
         with suppress(ModelNotAvailable):
-            return _make(backend, folder, {**options, **facts})
-    return _make(last, folder, {**options, **facts})
+            return _make(_ENCODERS[backend], folder, {**options, **facts})
+    return _make(_ENCODERS[last], folder, {**options, **facts})
 
 
-def _backends(folder: Path, options: Mapping[str, Any]) -> list[type[TransformerEncoder]]:
-    """What can run the folder here, the fastest first."""
+def find_files(model: str | Path, options: Mapping[str, Any]) -> tuple[Path, str | None]:
+    """The folder of a transformer model, fetched if need be, and its name if that is not its own.
+
+    Args:
+        model: a known name, "org/name" or a folder.
+        options: of `load_encoder`, which decide between an ONNX file and weights.
+
+    Raises:
+        UnknownModel, ModelNotAvailable: as `load_encoder`.
+    """
+    folder, facts = _find(model, options)
+    return folder, facts.get("name")
+
+
+def _find(model: str | Path, options: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """`_fetch` with an ONNX file if there is one and something to run it, else with weights."""
+    wants_onnx = _runs_onnx() and not _asks_for_torch(options)
+    folder, facts = _fetch(model, options, _onnx_files(options) if wants_onnx else _WEIGHT_FILES)
+    if wants_onnx and not is_static_folder(folder) and not find_onnx(folder, options.get("file")):
+        folder, facts = _fetch(model, options, _WEIGHT_FILES)
+    return folder, facts
+
+
+def backends(folder: Path, options: Mapping[str, Any]) -> list[str]:
+    """What can run a transformer folder here, the fastest first.
+
+    Args:
+        folder: with an ONNX file, safetensors weights or both.
+        options: ``device``, ``file``, ``precision`` and ``trust_remote_code`` of `load_encoder`.
+
+    Raises:
+        MissingExtra: what could run it is not installed.
+        ModelNotAvailable: there is nothing to run.
+    """
     has_onnx = options.get("file") is not None or find_onnx(folder) is not None
     by_torch = has_safetensors(folder) and torch_installed()
-    found: list[type[TransformerEncoder]] = []
+    found: list[str] = []
     if not _asks_for_torch(options):
         # From torch weights only where no other device could do better.
         if openvino_suits() and _on_processor(options) and (has_onnx or by_torch):
-            found.append(OpenVinoEncoder)
+            found.append("openvino")
         if has_onnx and onnxruntime_installed():
-            found.append(OnnxEncoder)
-    if by_torch and (not found or not has_onnx):
-        found.append(TorchEncoder)
-    if found:
-        return found
+            found.append("onnx")
+    precision = options.get("precision") or "auto"
+    able = [name for name in found if precision in _ENCODERS[name].precisions]
+    if by_torch and (not able or not has_onnx):
+        able.append("torch")
+    if able or found:
+        return able or found  # the last one will say what it computes in
     if has_onnx and not _asks_for_torch(options):
         raise MissingExtra("onnxruntime", "onnx")
     if has_safetensors(folder):
@@ -203,9 +234,7 @@ def _load_onnx(model: str | Path, **options: Any) -> Encoder:
 
 
 def _load_openvino(model: str | Path, **options: Any) -> Encoder:
-    folder, facts = _fetch(model, options, _onnx_files(options))
-    if not find_onnx(folder, options.get("file")):
-        folder, facts = _fetch(model, options, _WEIGHT_FILES)
+    folder, facts = _find(model, options)
     return _make(OpenVinoEncoder, folder, {**options, **facts})
 
 
@@ -278,6 +307,11 @@ _OPTIONS: dict[type[BaseEncoder], frozenset[str]] = {
     OnnxEncoder: _FACTS | {"file", "threads"},
     OpenVinoEncoder: _FACTS | {"file", "threads"},
     TorchEncoder: _FACTS | {"trust_remote_code"},
+}
+_ENCODERS: dict[str, type[TransformerEncoder]] = {
+    "openvino": OpenVinoEncoder,
+    "onnx": OnnxEncoder,
+    "torch": TorchEncoder,
 }
 _COMMON = frozenset({"prompts", "dimensions", "truncation", "device", "name", "card"})
 

@@ -65,6 +65,7 @@ class OnnxEncoder(GraphEncoder):
     """
 
     backend = "onnx"
+    precisions = _PRECISIONS
 
     def __init__(
         self,

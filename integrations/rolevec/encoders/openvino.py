@@ -22,7 +22,7 @@ from rolevec.errors import MissingExtra, ModelNotAvailable
 from rolevec.models.card import ModelCard
 from rolevec.truncation import TruncationPolicy
 
-_PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16")
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 _INTEGERS = {"i32": np.int32}
 
@@ -64,6 +64,7 @@ class OpenVinoEncoder(GraphEncoder):
     """
 
     backend = "openvino"
+    precisions = PRECISIONS
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class OpenVinoEncoder(GraphEncoder):
     ) -> None:
         if device not in ("auto", "cpu"):
             raise ValueError(f"device={device!r}: OpenVINO is used on the CPU")
-        precision_ = check_precision(precision, "OpenVINO", _PRECISIONS)
+        precision_ = check_precision(precision, "OpenVINO", PRECISIONS)
         graph = find_onnx(Path(folder), file)
         facts: dict[str, Any] = {"prompts": prompts, "card": card, "name": name}
         facts |= {"pooling": pooling, "revision": revision, "max_tokens": max_tokens}
@@ -207,8 +208,15 @@ def read_graph(path: Path) -> Any:
         raise ModelNotAvailable(f"OpenVINO cannot read {path}: {error}") from error
 
 
-def convert(module: Any) -> Any:
+def convert(
+    module: Any, example: Mapping[str, Any] | None = None, output: str = TOKEN_OUTPUTS[0]
+) -> Any:
     """The graph of a torch module that takes ids and mask and returns one tensor.
+
+    Args:
+        module: to be traced.
+        example: its arguments; None takes ids and mask.
+        output: the name that the tensor gets.
 
     Raises:
         MissingExtra: OpenVINO is not installed.
@@ -216,10 +224,12 @@ def convert(module: Any) -> Any:
     """
     openvino = _openvino()
     try:
-        model = quietly(openvino.convert_model, module, example_input=example_inputs())
+        model = quietly(
+            openvino.convert_model, module, example_input=dict(example or example_inputs())
+        )
     except Exception as error:  # whatever the model's own code raises when it is traced
         raise ModelNotAvailable(f"OpenVINO cannot convert the model: {error}") from error
-    model.outputs[0].get_tensor().set_names({TOKEN_OUTPUTS[0]})
+    model.outputs[0].get_tensor().set_names({output})
     return model
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
 from rolevec.encoders.base import BaseEncoder, check_texts
+from rolevec.encoders.batching import token_batches
 from rolevec.encoders.progress import Advance
 from rolevec.errors import ModelNotAvailable
 from rolevec.models.card import ModelCard
@@ -204,18 +205,7 @@ class TokenEncoder(BaseEncoder):
         plan.dropped.append(tail - head - sum(right - left for left, right in spans))
 
     def _batches(self, ids: list[Ids], batch_size: int | None) -> list[list[int]]:
-        """Positions grouped by length, longest first, each group within the token budget."""
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]), reverse=True)
-        batches: list[list[int]] = []
-        start = 0
-        while start < len(order):
-            widest = max(1, len(ids[order[start]]))
-            size = max(1, self._token_budget // widest)
-            if batch_size is not None:
-                size = min(size, max(1, batch_size))
-            batches.append(order[start : start + size])
-            start += size
-        return batches
+        return token_batches(ids, self._token_budget, batch_size)
 
 
 def _text_span(encoding: Encoding, start: int, end: int, *, suffix: bool) -> tuple[int, int]:

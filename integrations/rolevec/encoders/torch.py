@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rolevec.encoders.folder import has_safetensors, read_folder
+from rolevec.encoders.graph import SCORE_OUTPUTS, Graph
 from rolevec.encoders.pooling import pad
 from rolevec.encoders.precision import TOLERANCE, Precision, check_precision
 from rolevec.encoders.tokens import GPU_TOKEN_BUDGET, Ids
@@ -57,6 +58,7 @@ class TorchEncoder(TransformerEncoder):
     """
 
     backend = "torch"
+    precisions = _PRECISIONS
 
     def __init__(
         self,
@@ -168,31 +170,47 @@ def move(array: npt.NDArray[Any], device: str) -> torch.Tensor:
 
 
 def token_module(model: Any) -> Any:
-    """A torch module that takes ids and mask and returns token vectors, for tracing and export.
+    """A torch module that takes ids and mask and returns token vectors, for tracing and export."""
+    return _traceable(model, "last_hidden_state")
 
-    Attention is written out in it: converters know that form best.
-    """
+
+def score_module(scores: TorchScores) -> Any:
+    """As `token_module`; takes token types where the model has them, and returns scores."""
+    return _traceable(scores.model, SCORE_OUTPUTS[0])
+
+
+def _traceable(model: Any, output: str) -> Any:
+    """A module whose attention is written out: converters know that form best."""
     torch = _import_torch()
     if hasattr(model, "set_attn_implementation"):
         model.set_attn_implementation("eager")
 
-    class Tokens(torch.nn.Module):  # type: ignore[misc, name-defined]
-        """The model without what it returns besides token vectors."""
+    class Traceable(torch.nn.Module):  # type: ignore[misc, name-defined]
+        """The model without what else it returns."""
 
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
-        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any = None) -> Any:
+            types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+            found = self.model(input_ids=input_ids, attention_mask=attention_mask, **types)
+            return found[output]
 
-    return Tokens().eval()
+    return Traceable().eval()
 
 
-def example_inputs() -> dict[str, torch.Tensor]:
-    """Two texts of seven tokens, for `token_module`."""
+def example_inputs(*, types: bool = False) -> dict[str, torch.Tensor]:
+    """Two texts of seven tokens, for a traceable module.
+
+    Args:
+        types: with token types, of which there are two.
+    """
     torch = _import_torch()
-    return {n: torch.ones(2, 7, dtype=torch.int64) for n in ("input_ids", "attention_mask")}
+    example = {n: torch.ones(2, 7, dtype=torch.int64) for n in ("input_ids", "attention_mask")}
+    if types:
+        example["token_type_ids"] = torch.tensor([[0, 0, 0, 1, 1, 1, 1]] * 2)
+    return example
 
 
 def quietly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -210,7 +228,44 @@ def quietly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             log.setLevel(level)
 
 
-def _load(folder: Path, device: str, precision: str, trust_remote_code: bool) -> Any:
+class TorchScores(Graph):
+    """A cross-encoder on torch.
+
+    Args:
+        folder: with safetensors weights.
+        device: "auto" (CUDA, then Apple's MPS, then CPU) or any device of torch.
+        precision: as for `TorchEncoder`.
+        trust_remote_code: run Python code that the folder brings along.
+    """
+
+    backend = "torch"
+    output = SCORE_OUTPUTS[0]
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        trust_remote_code: bool = False,
+    ) -> None:
+        self.device = _device(device)
+        self.precision = _precision(precision, self.device)
+        self.parallel = 1 if self.device == "cpu" else 2
+        self.model = _load(folder, self.device, self.precision, trust_remote_code, pairs=True)
+        self.typed = (getattr(self.model.config, "type_vocab_size", 0) or 0) > 1
+        names = ("input_ids", "attention_mask", *(("token_type_ids",) if self.typed else ()))
+        self._inputs = dict.fromkeys(names, np.int64)
+
+    def _run(self, feed: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        with _import_torch().inference_mode():
+            tensors = {name: move(array, self.device) for name, array in feed.items()}
+            return np.asarray(self.model(**tensors).logits.float().cpu().numpy())
+
+
+def _load(
+    folder: Path, device: str, precision: str, trust_remote_code: bool, *, pairs: bool = False
+) -> Any:
     torch = _import_torch()
     try:
         import transformers
@@ -220,11 +275,13 @@ def _load(folder: Path, device: str, precision: str, trust_remote_code: bool) ->
     try:
         config = transformers.AutoConfig.from_pretrained(folder, **settings)
         # Of an encoder-decoder like T5 only the first half makes vectors.
-        auto = (
+        auto: Any = (
             transformers.AutoModelForTextEncoding
             if getattr(config, "is_encoder_decoder", False)
             else transformers.AutoModel
         )
+        if pairs:
+            auto = transformers.AutoModelForSequenceClassification
         with no_progress_bar():
             model = auto.from_pretrained(folder, config=config, use_safetensors=True, **settings)
     except (OSError, ValueError, KeyError, ImportError) as error:

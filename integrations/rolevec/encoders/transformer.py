@@ -39,9 +39,11 @@ class TransformerEncoder(TokenEncoder):
         options: the backend's other arguments, with which a pickled encoder is built again.
 
     Attributes:
+        precisions: that the backend can be asked for.
         parallel: batches under way at once; `_forward` is called from as many threads.
     """
 
+    precisions: tuple[str, ...] = ()
     parallel: int = 1
 
     def __init__(
