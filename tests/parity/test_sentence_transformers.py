@@ -95,3 +95,17 @@ def test_a_folder_written_by_sentence_transformers(words, tmp_path, pooling):
     assert np.allclose(encoder.encode_queries(texts), reference.encode_query(texts), atol=1e-5)
     documents = reference.encode_document(texts)
     assert np.allclose(encoder.encode_documents(texts), documents, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["auto", "float32"])
+def test_openvino_equals_the_reference(
+    model_folder, onnx_folder, reference_vectors, texts, precision
+):
+    pytest.importorskip("openvino")
+    for folder in (onnx_folder, model_folder):  # from the graph, and from torch's weights
+        encoder = load_encoder(f"openvino:{folder}", precision=precision, truncation="end")
+        least = 0.9999 if encoder.precision == "float32" else 0.999
+        assert cosines(encoder, texts, reference_vectors).min() > least
+        assert cosines(encoder, texts[:1], reference_vectors[:1]).min() > least
+        assert encoder.encode_documents([]).shape == (0, 384)

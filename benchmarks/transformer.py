@@ -1,0 +1,129 @@
+"""Local transformer models on the CPU, beside sentence-transformers and fastembed.
+
+    python benchmarks/transformer.py DATA [--models MiniLM e5-small e5-base bge-m3]
+
+DATA is a folder in BEIR's format (corpus.jsonl, queries.jsonl), say XQuAD: paragraphs and questions
+are mixed, in the same order for all. Writes results/transformer.{json,md,png}.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from harness import ENVIRONMENTS, HERE, Peer, Result, Section, arguments, measure, start, write
+from models import flops, model_folder
+
+# Texts of one repetition, so that the slowest peer takes seconds and not minutes.
+TEXTS = {"MiniLM": 384, "e5-small": 128, "e5-base": 48, "bge-m3": 16}
+DIMS = {"MiniLM": 384}
+QUERIES = 40
+# Longer ones would be cut at different places by different peers.
+MOST_CHARACTERS = 800
+
+TORCH = "torch==2.13.0"
+ST = ("sentence-transformers==6.2.0", TORCH)
+# The newest that its onnx and openvino extras can be installed with.
+ST_EXTRAS = ("sentence-transformers[onnx,openvino]==5.7.0", TORCH)
+ST_VERSIONS = ("sentence-transformers", "transformers", "torch")
+BASELINE = "sentence-transformers"
+
+
+def peers(model: str) -> list[Peer]:
+    dim = {"dim": DIMS.get(model, 0)}
+    theirs = [Peer(BASELINE, "peers/st.py", ST, versions=ST_VERSIONS)]
+    ours = [Peer("rolevec", "peers/ours.py", versions=("rolevec", "openvino", "tokenizers"))]
+    if model != "MiniLM":
+        return theirs + ours
+    for name, options, packages, versions in (
+        ("bfloat16", {"dtype": "bfloat16"}, ST, ST_VERSIONS),
+        ("onnx", {"backend": "onnx"}, ST_EXTRAS, (*ST_VERSIONS, "onnxruntime")),
+        ("openvino", {"backend": "openvino"}, ST_EXTRAS, (*ST_VERSIONS, "openvino")),
+    ):
+        theirs.append(Peer(f"{BASELINE}, {name}", "peers/st.py", packages, options, {}, versions))
+    fastembed = Peer(
+        "fastembed", "peers/fe.py", ("fastembed==0.9.1",), dim, {}, ("fastembed", "onnxruntime")
+    )
+    plain = Peer(
+        "rolevec, ONNX Runtime float32", "peers/ours.py", (), {"backend": "onnx"}, {},
+        ("rolevec", "onnxruntime", "tokenizers"),
+    )  # fmt: skip
+    return [*theirs, fastembed, *ours, plain]
+
+
+def read_texts(data: Path) -> list[str]:
+    texts = []
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        with (data / name).open(encoding="utf-8") as lines:
+            texts += [json.loads(line)["text"] for line in lines]
+    fitting = sorted({text for text in texts if text.strip() and len(text) <= MOST_CHARACTERS})
+    random.Random(0).shuffle(fitting)
+    return fitting
+
+
+def sections(model: str, texts: list[str], repetitions: int, work: Path) -> list[Section]:
+    folder = model_folder(model, ENVIRONMENTS / "models")
+    chosen = texts[: TEXTS[model]]
+    file = work / f"{model}.json"
+    file.write_text(json.dumps(chosen), encoding="utf-8")
+    with start(peers(model)) as workers:
+        by_name = {worker.name: worker for worker in workers}
+        chose = {}
+        for worker in workers:
+            options = dict(worker.peer.options)
+            place = str(folder)
+            if worker.peer.script == "peers/ours.py":
+                place = f"{options.pop('backend')}:{folder}" if options else place
+            chose[worker.name] = worker.ask("load", model=place, texts=str(file), **options).value
+        notes = {"peak multiply-adds a second": by_name[BASELINE].ask("peak").value}
+        lengths = by_name["rolevec"].ask("tokens").value
+        notes |= {"tokens": sum(lengths), "multiply-adds": flops(folder, lengths)}
+        runs = measure(workers, "encode", {}, repetitions=repetitions)
+        for name, cosine in cosines(workers, work).items():
+            runs[name].extra["lowest cosine"] = cosine
+            rate = notes["multiply-adds"] / np.median(runs[name].seconds)
+            runs[name].extra["GMAC/s"] = round(float(rate) / 1e9)
+            runs[name].options |= chose[name] or {}
+        found = [Section(f"{model}, mixed lengths", "texts/s", len(chosen), BASELINE, runs, notes)]
+        if model == "MiniLM":
+            alone = measure(workers, "query", {"count": QUERIES}, repetitions=repetitions)
+            found.append(Section(f"{model}, one text at a time", "ms", QUERIES, BASELINE, alone))
+    return found
+
+
+def cosines(workers, work: Path) -> dict[str, float]:
+    """The lowest of each peer's vectors to those of the baseline."""
+    vectors = {}
+    for worker in workers:
+        path = work / f"{len(vectors)}.npy"
+        worker.ask("save", path=str(path))
+        vectors[worker.name] = np.load(path)
+    want = vectors[BASELINE]
+    return {name: float(np.sum(rows * want, axis=1).min()) for name, rows in vectors.items()}
+
+
+def main() -> None:
+    parser = arguments(__doc__, out=HERE / "results" / "transformer")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--models", nargs="+", default=list(TEXTS), choices=list(TEXTS))
+    asked = parser.parse_args()
+    texts = read_texts(asked.data)
+    found: list[Section] = []
+    with tempfile.TemporaryDirectory() as work:
+        for model in asked.models:
+            print(f"{model} …", file=sys.stderr)
+            found += sections(model, texts, asked.repetitions, Path(work))
+            for section in found[-2:]:
+                for name in section.runs:
+                    middle = float(np.median(section.ratios(name)))
+                    print(f"  {section.name}: {name} {middle:.2f}", file=sys.stderr)
+    command = "python benchmarks/transformer.py DATA"
+    write(Result("Transformers on the CPU", found, command), asked.out)
+
+
+if __name__ == "__main__":
+    main()
