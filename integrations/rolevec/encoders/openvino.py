@@ -121,14 +121,20 @@ class OpenVinoEncoder(GraphEncoder):
             kinds = ["bfloat16", "float32"] if computes_bfloat16() else ["float32"]
         trusted = None
         if reference is None:
-            trusted = opened(kinds.pop())
-            reference = partial(self._pooled, trusted)
+            trusted = kinds.pop()
+            if not kinds:
+                return opened(trusted)
+            # Closed again before the next is opened: of a large model, two would not fit.
+            reference = partial(self._pooled, opened(trusted))
+        probes = self._probes()
+        wanted = [reference(batch) for batch in probes]
+        del reference
         for kind in kinds:
             graph = opened(kind)
-            if lowest_cosine(partial(self._pooled, graph), reference, self._probes()) > AGREEMENT:
+            if lowest_cosine([self._pooled(graph, batch) for batch in probes], wanted) > AGREEMENT:
                 return graph
         if trusted is not None:
-            return trusted
+            return opened(trusted)
         raise ModelNotAvailable(
             f"{self.name} gives other vectors on OpenVINO than on torch; load it with torch:"
             f' "torch:{self._folder}"'

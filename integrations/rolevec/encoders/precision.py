@@ -30,17 +30,12 @@ def check_precision(asked: str, backend: str, has: tuple[str, ...]) -> str:
     return asked
 
 
-def lowest_cosine(one: Forward, other: Forward, batches: Iterable[list[list[int]]]) -> float:
-    """The least cosine between what two models make of the same token ids; -1 for NaN.
-
-    Args:
-        one: turns lists of token ids into vectors (n, dim).
-        other: likewise.
-        batches: lists of token ids that go in together.
-    """
+def lowest_cosine(
+    ours: Iterable[npt.NDArray[np.float32]], theirs: Iterable[npt.NDArray[np.float32]]
+) -> float:
+    """The least cosine between rows (n, dim) that two models make of the same; -1 for NaN."""
     lowest = 1.0
-    for batch in batches:
-        left, right = one(batch), other(batch)
+    for left, right in zip(ours, theirs, strict=True):
         with np.errstate(all="ignore"):
             norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
             cosines = np.sum(left * right, axis=1) / norms
