@@ -54,6 +54,12 @@ def _aliases(
     help="Another name for a model, the first if none is said; may be repeated.",
 )
 @click.option(
+    "--vendor-names/--no-vendor-names",
+    default=None,
+    help="Names of Cohere's and OpenAI's embedding models mean the first model, unless one here"
+    " bears them; so it is if not said.",
+)
+@click.option(
     "--any-name", is_flag=True, default=None, help="Unknown model names mean the first model."
 )
 @click.option("--reranker", "rerankers", multiple=True, help="A cross-encoder; may be repeated.")

@@ -167,6 +167,8 @@ class App:
         ]
         for name, value in answer.headers.items():
             headers.append((name.encode(), value.encode()))
+        if "model" in request.notes:
+            headers.append((b"x-rolevec-model", str(request.notes["model"]).encode()))
         if self.server.draining:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar, cast
@@ -23,6 +24,10 @@ from rolevec.server.settings import Limits, ModelSettings, RerankerSettings, Set
 from rolevec.vectors import Matrix
 
 Truncation = Literal["error", "end", "start"]
+# embed-v4.0, embed-multilingual-light-v3.0, text-embedding-3-small, …
+_VENDORS = re.compile(
+    r"embed-((english|multilingual)-(light-)?)?v\d[\d.]*|text-embedding-[a-z0-9-]+"
+)
 M = TypeVar("M", bound="_Named")
 
 # Some milliseconds of work for a static model: a query waits for at most one batch of bulk.
@@ -202,6 +207,7 @@ class Engine:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._any_name = settings.any_name
+        self._vendor_names = settings.vendor_names
         self.models = [Model(m, settings.limits, metrics) for m in settings.models]
         self.rerankers = [Reranker(r, settings.limits, metrics) for r in settings.rerankers]
         self._models = _by_name(self.models)
@@ -233,7 +239,7 @@ class Engine:
             return self.models[0]
         found = self._models.get(name.lower())
         if found is None:
-            if self._any_name:
+            if self._any_name or (self._vendor_names and _VENDORS.fullmatch(name.lower())):
                 return self.models[0]
             raise _unknown(name, self._models)
         return found

@@ -157,6 +157,9 @@ class Settings:
             so.
         keys: without one, everybody who reaches the port may ask.
         limits: of requests and queues.
+        vendor_names: the names of Cohere's and OpenAI's embedding models, where no model here bears
+            them, are answered by the first model, so that an application moves by its URL alone;
+            the header ``x-rolevec-model`` says which model answered.
         any_name: a model name that there is not is answered by the first model, not by 404.
         token_ids: whose numbers the OpenAI route takes token ids for: "cl100k_base", which its
             clients send whatever the model, or "model", the model's own tokenizer.
@@ -176,6 +179,7 @@ class Settings:
     rerankers: tuple[RerankerSettings, ...] = ()
     keys: tuple[KeySettings, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    vendor_names: bool = True
     any_name: bool = False
     token_ids: TokenIds = "cl100k_base"
     openai_truncation: OpenAITruncation = "error"

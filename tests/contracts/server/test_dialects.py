@@ -303,6 +303,27 @@ def test_several_models_and_names(live):
         pass
 
 
+VENDORS = [
+    "embed-v4.0", "embed-english-v3.0", "embed-english-light-v3.0", "embed-multilingual-v3.0",
+    "embed-multilingual-light-v3.0", "embed-english-v2.0", "embed-english-light-v2.0",
+    "embed-multilingual-v2.0", "text-embedding-3-small", "text-embedding-ada-002",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_an_application_moves_by_its_url_alone(server, name):
+    reply = server.ask.post("/v2/embed", json={**EMBED, "model": name})
+    assert reply.status_code == 200
+    assert reply.headers["x-rolevec-model"] == "embed-light"
+
+
+def test_vendors_names_can_be_refused(live):
+    with live(vendor_names=False) as server:
+        for name in VENDORS:
+            reply = server.ask.post("/v2/embed", json={**EMBED, "model": name})
+            assert reply.status_code == 404
+
+
 def test_any_name_is_the_first_model_if_its_owner_says_so(live):
     with live(any_name=True) as server:
         assert server.ask.post("/v2/embed", json={**EMBED, "model": "x"}).status_code == 200

@@ -11,9 +11,12 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Headless Chromium: the machine's own, or the one that playwright has downloaded."""
+    """Headless Chromium: the machine's own, or the one that playwright has downloaded.
+
+    For one module only: as long as playwright runs, no other test can run an event loop.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     # Chromium refuses to run as root inside its sandbox; the pages are our own.
