@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rolevec.encoders.scoring import load_scorer
     from rolevec.errors import RolevecError
     from rolevec.fingerprint import Fingerprint
+    from rolevec.indexing.bulk import index_corpus
+    from rolevec.indexing.report import IndexReport
     from rolevec.models.card import ModelCard
     from rolevec.prompts import Prompts
     from rolevec.qdrant.adding import AddReport
@@ -33,6 +35,7 @@ _HOME = {
     "Encoder": "rolevec.encoders.protocol",
     "Fingerprint": "rolevec.fingerprint",
     "Hit": "rolevec.documents",
+    "IndexReport": "rolevec.indexing.report",
     "JSON": "rolevec.documents",
     "Matrix": "rolevec.vectors",
     "ModelCard": "rolevec.models.card",
@@ -41,6 +44,7 @@ _HOME = {
     "RolevecError": "rolevec.errors",
     "TruncationReport": "rolevec.truncation",
     "TruncationWarning": "rolevec.truncation",
+    "index_corpus": "rolevec.indexing.bulk",
     "list_collections": "rolevec.qdrant.stores",
     "load_encoder": "rolevec.encoders.loading",
     "load_scorer": "rolevec.encoders.scoring",
@@ -55,6 +59,7 @@ __all__ = [
     "Encoder",
     "Fingerprint",
     "Hit",
+    "IndexReport",
     "JSON",
     "Matrix",
     "ModelCard",
@@ -63,6 +68,7 @@ __all__ = [
     "RolevecError",
     "TruncationReport",
     "TruncationWarning",
+    "index_corpus",
     "list_collections",
     "load_encoder",
     "load_scorer",

@@ -51,6 +51,8 @@ OPTIONAL = {
     "prometheus_client": {"server/metrics.py"},
     "tiktoken": {"server/token_ids.py"},
     "orjson": {"server/"},
+    "pyarrow": {"indexing/parquet.py"},
+    "semantic_text_splitter": {"indexing/splitting.py"},
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,11 +14,12 @@ from rolevec.cli.options import (
 )
 from rolevec.cli.output import print_json
 from rolevec.encoders.loading import load_encoder
-from rolevec.indexing.sources import FileCorpus, Rejected
-from rolevec.qdrant.adding import AddReport
+from rolevec.indexing.bulk import index_corpus
+from rolevec.indexing.report import IndexReport
+from rolevec.indexing.sources import FileCorpus
 from rolevec.qdrant.collection import Collection
 
-_SHOWN = 5
+_INTERRUPTED = 130
 
 
 @click.command()
@@ -25,13 +27,45 @@ _SHOWN = 5
 @collection_options
 @click.option("--text-field", default="text", show_default=True, help="Field that holds the text.")
 @click.option("--id-field", default="id", show_default=True, help="Field that holds the id.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True)
+@click.option(
+    "--batch-tokens",
+    type=click.IntRange(min=1),
+    default=1 << 15,
+    show_default=True,
+    help="Tokens encoded at a time.",
+)
 @click.option(
     "--quantization",
     type=click.Choice(["int8", "turbo4", "binary"]),
     help="Let the engine scan compressed vectors (new collections only).",
 )
 @truncation_option
+@click.option(
+    "--split",
+    type=click.IntRange(min=1),
+    metavar="TOKENS",
+    help="Cut longer documents into parts of at most this many tokens.",
+)
+@click.option(
+    "--overlap",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="TOKENS",
+    help="Tokens that a part repeats of the one before.",
+)
+@click.option("--sync", is_flag=True, help="Delete what PATH gave earlier and no longer has.")
+@click.option("--again", is_flag=True, help="Encode everything, what is unchanged included.")
+@click.option("--optimize", is_flag=True, help="Build the search index at the end.")
+@click.option(
+    "--rejects",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for records that are no documents; by default beside the ledger.",
+)
+@click.option(
+    "--ledger",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the ledger; by default beside the collection, or in the user's cache.",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first record that is no document.")
 def command(
     path: Path,
@@ -41,23 +75,22 @@ def command(
     as_json: bool,
     text_field: str,
     id_field: str,
-    batch_size: int,
     quantization: str | None,
     dimensions: int | None,
     truncation: str,
-    strict: bool,
+    again: bool,
+    **options: Any,
 ) -> None:
     """Put the documents in PATH into a collection, which is made if it is not there.
 
-    PATH is a .txt, .md, .jsonl, .csv or .tsv file, or a folder of them. A text file is one
-    document, a line of JSON or a row of a table is one each. Running it again changes nothing but
-    what has changed in the files: a document is known again by its id, by the path of a text file,
-    or by its content.
+    PATH is a .txt, .md, .jsonl, .csv, .tsv or .parquet file, or a folder of them. A text file is
+    one document, a line of JSON or a row of a table is one each. Running it again encodes only what
+    is missing or has changed: a document is known again by its id, by the path of a text file, or
+    by its content. So a run that was stopped, by Ctrl-C or a power cut, is finished by the next.
     """
-    rejected: list[Rejected] = []
     # Cut texts are counted in the report; a warning for each batch would say it all over again.
     quiet = "end" if truncation == "warn" else truncation
-    corpus = FileCorpus(path, text_field, id_field, None if strict else rejected.append)
+    corpus = FileCorpus(path, text_field, id_field)
     encoder = load_encoder(model, truncation=quiet)  # type: ignore[arg-type]
     with Collection.open(
         collection,
@@ -66,31 +99,51 @@ def command(
         quantization=quantization,  # type: ignore[arg-type]
         dimensions=dimensions,
     ) as opened:
-        report = opened.add(corpus, batch_size=batch_size, progress=not as_json)
+        try:
+            report = index_corpus(corpus, opened, resume=not again, progress=not as_json, **options)
+        except KeyboardInterrupt:
+            click.echo("Stopped. What was written stays; run it again to go on.", err=True)
+            raise click.exceptions.Exit(_INTERRUPTED) from None
         count = opened.count()
     if as_json:
-        print_json({**asdict(report), "rejected": [asdict(r) for r in rejected], "count": count})
+        print_json({**_plain(report), "count": count})
         return
-    _print_report(report, rejected)
+    _print_report(report)
     click.echo(f"The collection {collection!r} in {store} holds {count} documents.")
     click.echo(f'Try: rolevec search "your question"{_same_place(store, collection)}')
 
 
-def _print_report(report: AddReport, rejected: list[Rejected]) -> None:
-    click.echo(f"{report.added} documents written.")
+def _plain(report: IndexReport) -> dict[str, Any]:
+    plain = asdict(report)
+    plain["rejects"] = [{"where": r.where, "reason": r.reason} for r in report.rejects]
+    plain["reject_file"] = None if report.reject_file is None else str(report.reject_file)
+    return plain
+
+
+def _print_report(report: IndexReport) -> None:
+    words = [f"{report.added} documents written"]
+    words += [f"{report.unchanged} unchanged"] if report.unchanged else []
+    words += [f"{report.deleted} deleted"] if report.deleted else []
+    click.echo(", ".join(words) + f"; about {report.tokens:,} tokens in {report.seconds:.1f} s.")
     if report.truncated:
         click.echo(
             f"Warning: {report.truncated} of them are longer than the model takes:"
             f" {report.dropped_tokens} tokens were left out of their vectors"
-            " (--truncation split averages over the whole text).",
+            " (--truncation split averages over the whole text, --split makes parts).",
             err=True,
         )
-    if rejected:
-        click.echo(f"Warning: {len(rejected)} records were left out:", err=True)
-        for record in rejected[:_SHOWN]:
+    if report.rejected:
+        click.echo(f"Warning: {report.rejected} records were left out:", err=True)
+        for record in report.rejects:
             click.echo(f"  {record.where}: {record.reason}", err=True)
-        if rejected[_SHOWN:]:
-            click.echo(f"  … and {len(rejected) - _SHOWN} more (--json lists them all)", err=True)
+        if report.reject_file is not None:
+            click.echo(f"  All of them are in {report.reject_file}", err=True)
+    if report.sync_withheld:
+        click.echo(
+            "Warning: --sync deleted nothing, because some of those records could not be read at"
+            " all: what left the source cannot be told. Mend them and run it again.",
+            err=True,
+        )
 
 
 def _same_place(store: str, collection: str) -> str:

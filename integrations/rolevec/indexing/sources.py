@@ -1,4 +1,4 @@
-"""Files as documents: text and Markdown, JSON lines, CSV and TSV, alone or in folders."""
+"""Files as documents: text, Markdown, JSON lines, CSV, TSV, Parquet, alone or in folders."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from rolevec.documents import Document
 from rolevec.errors import InvalidDocument, RolevecError
+from rolevec.indexing.parquet import parquet_count, parquet_rows
 from rolevec.qdrant.adding import identify_all
 
 SOURCE = "source"
@@ -28,10 +29,16 @@ class Rejected:
     Attributes:
         where: file, and line where there are several records in one.
         reason: what is wrong with it.
+        record: the record, as far as it could be read.
+        id: the id it has, if it has one.
+        readable: False if it may have had an id that nobody could read.
     """
 
     where: str
     reason: str
+    record: Any = None
+    id: str | None = None
+    readable: bool = True
 
 
 OnReject: TypeAlias = Callable[[Rejected], None]
@@ -43,10 +50,10 @@ class FileCorpus:
 
     A ``.txt`` or ``.md`` file is one document, whose id is its path below ``path``, so that a file
     changed since replaces its old self. A line of a ``.jsonl`` file and a row of a ``.csv`` or
-    ``.tsv`` file (with a header) is one document: ``text_field`` is its text, ``id_field`` its id
-    (derived from the content where missing), a mapping under "metadata" and all other fields are
-    its metadata. Each document's metadata name its file under "source". Hidden files and folders
-    are passed over. Files are UTF-8, with or without a byte order mark.
+    ``.tsv`` file (with a header) or of a ``.parquet`` file is one document: ``text_field`` is its
+    text, ``id_field`` its id (derived from the content where missing), a mapping under "metadata"
+    and all other fields are its metadata. Each document's metadata name its file under "source".
+    Hidden files and folders are passed over. Files are UTF-8, with or without a byte order mark.
 
     Args:
         path: a file or a folder.
@@ -58,6 +65,7 @@ class FileCorpus:
         FileNotFoundError: nothing is there.
         RolevecError: there is no file of a known kind.
         InvalidDocument: on reading, a record that is no document, if ``on_reject`` is None.
+        MissingExtra: on reading, a Parquet file without ``pyarrow``.
     """
 
     path: Path
@@ -91,7 +99,7 @@ class FileCorpus:
                 try:
                     yield self._document(record, name)
                 except (RolevecError, ValueError) as error:
-                    self._reject(Rejected(record.where, str(error)))
+                    self._reject(self._rejected(record, str(error)))
 
     def __length_hint__(self) -> int:
         """Number of records, for a progress bar; the files are read through once."""
@@ -117,6 +125,14 @@ class FileCorpus:
         except RolevecError as error:
             raise type(error)(str(error).removeprefix("document 0: ")) from error
 
+    def _rejected(self, record: _Record, reason: str) -> Rejected:
+        identifier = record.fields.get(_WHOLE[1] if record.whole else self.id_field)
+        identifier = None if identifier in (None, "") else str(identifier)
+        shown = record.fields or record.raw
+        # A record that could not be taken apart may have had any id.
+        readable = identifier is not None or not record.error
+        return Rejected(record.where, reason, shown, identifier, readable)
+
     def _reject(self, rejected: Rejected) -> None:
         if self.on_reject is None:
             raise InvalidDocument(f"{rejected.where}: {rejected.reason}")
@@ -131,6 +147,7 @@ class _Record:
     fields: Mapping[str, Any]
     error: str = ""
     whole: bool = False
+    raw: Any = None
 
 
 def _whole(file: Path, name: str) -> Iterator[_Record]:
@@ -138,7 +155,7 @@ def _whole(file: Path, name: str) -> Iterator[_Record]:
         content = file.read_text(encoding="utf-8-sig")
         yield _Record(name, dict(zip(_WHOLE, (content, name), strict=True)), whole=True)
     except (OSError, UnicodeDecodeError) as error:
-        yield _Record(name, {}, f"cannot be read: {error}")
+        yield _Record(name, {"id": name}, f"cannot be read: {error}", whole=True)
 
 
 def _json_lines(file: Path, name: str) -> Iterator[_Record]:
@@ -151,12 +168,14 @@ def _json_lines(file: Path, name: str) -> Iterator[_Record]:
             try:
                 fields = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             except (ValueError, RecursionError) as error:
-                yield _Record(where, {}, f"it is not JSON: {error}")
+                text = line.decode("utf-8", "backslashreplace")
+                yield _Record(where, {}, f"it is not JSON: {error}", raw=text)
                 continue
             if isinstance(fields, dict):
                 yield _Record(where, fields)
             else:
-                yield _Record(where, {}, f"it is a {type(fields).__name__}, not a JSON object")
+                reason = f"it is a {type(fields).__name__}, not a JSON object"
+                yield _Record(where, {}, reason, raw=fields)
 
 
 def _rows(file: Path, name: str) -> Iterator[_Record]:
@@ -168,7 +187,8 @@ def _rows(file: Path, name: str) -> Iterator[_Record]:
                 where = f"{name}:{rows.line_num}"
                 # The reader's marks for too many fields and too few.
                 if None in row or None in row.values():
-                    yield _Record(where, {}, "it has another number of columns than the header")
+                    reason = "it has another number of columns than the header"
+                    yield _Record(where, {}, reason, raw=list(row.values()))
                 else:
                     # A column without a name is the row number that pandas writes.
                     yield _Record(where, {key: value for key, value in row.items() if key})
@@ -176,6 +196,15 @@ def _rows(file: Path, name: str) -> Iterator[_Record]:
             # The reader cannot tell where the next row starts.
             where = f"{name}:{rows.line_num + 1}"
             yield _Record(where, {}, f"cannot be read from here on: {error}")
+
+
+def _parquet(file: Path, name: str) -> Iterator[_Record]:
+    number = 0
+    try:
+        for number, row in enumerate(parquet_rows(file), 1):
+            yield _Record(f"{name}:{number}", row)
+    except (ValueError, OSError) as error:
+        yield _Record(f"{name}:{number + 1}", {}, f"cannot be read from here on: {error}")
 
 
 def _delimiter(file: Path) -> str:
@@ -186,6 +215,8 @@ def _count(file: Path) -> int:
     kind = file.suffix.lower()
     if _READERS[kind] is _whole:
         return 1
+    if _READERS[kind] is _parquet:
+        return parquet_count(file)
     if _READERS[kind] is _json_lines:
         with file.open("rb") as lines:
             return sum(1 for line in lines if line.strip())
@@ -202,4 +233,5 @@ _READERS: dict[str, Callable[[Path, str], Iterator[_Record]]] = {
     ".ndjson": _json_lines,
     ".csv": _rows,
     ".tsv": _rows,
+    ".parquet": _parquet,
 }

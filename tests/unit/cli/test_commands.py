@@ -23,8 +23,15 @@ def files(tmp_path):
 def test_index_search_recommend(run, run_json, files, tmp_path):
     report = run_json("index", files)
     assert (report["added"], report["count"]) == (3, 3)
-    assert [r["where"] for r in report["rejected"]] == ["rows.jsonl:2"]
-    assert run_json("index", files)["count"] == 3
+    assert report["rejected"] == 1
+    assert [r["where"] for r in report["rejects"]] == ["rows.jsonl:2"]
+    again = run_json("index", files)
+    assert (again["added"], again["unchanged"], again["count"]) == (0, 3, 3)
+    (files / "dog.md").unlink()
+    synced = run_json("index", files, "--sync")
+    assert (synced["deleted"], synced["count"]) == (1, 2)
+    (files / "dog.md").write_text("der faule Hund", encoding="utf-8")
+    assert run_json("index", files)["added"] == 1
 
     best = run_json("search", "the quick brown fox", "-k", 1)
     assert [(hit["id"], hit["text"]) for hit in best] == [("fox.txt", "the quick brown fox")]
@@ -41,7 +48,7 @@ def test_index_search_recommend(run, run_json, files, tmp_path):
 def test_what_people_see(run, files):
     indexed = run("index", files)
     assert indexed.code == 0
-    assert "3 documents written." in indexed.out
+    assert "3 documents written; about" in indexed.out
     assert 'rolevec search "your question"' in indexed.out
     assert "rows.jsonl:2: it has no text under 'text'; it has id" in indexed.err
     found = run("search", "the quick brown fox", "-k", 1)
@@ -66,13 +73,26 @@ def test_strict_stops_and_says_where(run, files):
 def test_cut_texts_are_counted(run, run_json, tmp_path):
     (tmp_path / "long.txt").write_text("fox " * 50, encoding="utf-8")
     assert "longer than the model takes" in run("index", tmp_path / "long.txt").err
-    report = run_json("index", tmp_path / "long.txt")
+    again = ("index", tmp_path / "long.txt", "--again")
+    report = run_json(*again)
     assert report["truncated"] == 1
     assert report["dropped_tokens"] > 10
-    assert run_json("index", tmp_path / "long.txt", "--truncation", "split")["truncated"] == 0
-    refused = run("index", tmp_path / "long.txt", "--truncation", "error")
-    assert refused.code == 1
-    assert "longer than 16 tokens" in refused.err
+    assert run_json(*again, "--truncation", "split")["truncated"] == 0
+    refused = run_json(*again, "--truncation", "error")
+    assert (refused["added"], refused["rejected"]) == (0, 1)
+    assert "longer than the 16 tokens" in refused["rejects"][0]["reason"]
+    strict = run(*again, "--truncation", "error", "--strict")
+    assert strict.code == 1
+    assert "longer than 16 tokens" in strict.err
+
+
+def test_long_texts_in_parts(run_json, tmp_path):
+    (tmp_path / "long.txt").write_text("the quick brown fox. " * 10, encoding="utf-8")
+    report = run_json("index", tmp_path / "long.txt", "--split", 12, "--overlap", 3)
+    assert report["truncated"] == 0
+    assert report["count"] == report["added"] > 2
+    best = run_json("search", "fox", "-k", 1)[0]
+    assert best["metadata"]["parent_id"] == "long.txt"
 
 
 def test_settings_of_a_collection_are_held_to(run, files, static_folder):

@@ -65,6 +65,14 @@ class ClientBackend:
         self._closed = False
         self._read: tuple[float, About | None] | None = None
 
+    @property
+    def address(self) -> str | None:
+        """Where the server is; None in local mode."""
+        if self._local:
+            return None
+        options = self._client.init_options
+        return str(options.get("url") or f"{options.get('host')}:{options.get('port')}")
+
     def _call(self, use: Callable[[QdrantClient], T]) -> T:
         if self._closed:
             raise RolevecError(f"the collection {self._collection!r} is closed; open it again")

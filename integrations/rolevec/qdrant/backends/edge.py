@@ -33,6 +33,7 @@ class EdgeBackend:
     capabilities: frozenset[Capability] = frozenset({"quantization", "optimize", "persistence"})
 
     def __init__(self, folder: Path, *, create: bool) -> None:
+        self.folder = folder
         self._shard = acquire(folder, create=create)
         # Also runs at interpreter exit, and when a notebook drops its last reference.
         self._release = weakref.finalize(self, release, self._shard)

@@ -1,0 +1,91 @@
+"""A collection as bulk loading sees it: encode, write, look up and delete as separate steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rolevec.documents import Document
+from rolevec.encoders.protocol import encode_with_report
+from rolevec.qdrant.adding import points_of
+from rolevec.qdrant.backends.protocol import Point
+from rolevec.qdrant.collection import Collection
+from rolevec.qdrant.ids import PointId
+from rolevec.qdrant.payloads import document_of
+from rolevec.roles import Role
+from rolevec.truncation import TruncationReport
+
+_PAGE = 256
+
+
+class BulkWriter:
+    """The steps of `Collection.add`, so that a caller may overlap them.
+
+    Args:
+        collection: open; stays the caller's to close.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        self._backend = collection._backend
+        self.encoder = collection.encoder
+
+    @property
+    def folder(self) -> Path | None:
+        """Where an embedded collection lives; None for a server and for ":memory:"."""
+        return getattr(self._backend, "folder", None)
+
+    @property
+    def address(self) -> str | None:
+        """Of a server; None for ":memory:" and an embedded collection."""
+        return getattr(self._backend, "address", None)
+
+    def check(self) -> str:
+        """The digest of the collection's fingerprint.
+
+        Raises:
+            CollectionMismatch: the collection is not this encoder's (any more).
+        """
+        return self._collection._check().fingerprint.digest
+
+    def stored(self, ids: Sequence[PointId]) -> dict[PointId, Document]:
+        """What is there under these ids."""
+        found: dict[PointId, Document] = {}
+        for start in range(0, len(ids), _PAGE):
+            for point in self._backend.retrieve(ids[start : start + _PAGE]):
+                found[point.id] = document_of(point.id, point.payload)
+        return found
+
+    def encode(self, documents: Sequence[Document]) -> tuple[list[Point], TruncationReport]:
+        """Points ready to write; touches the encoder only, so it may run in a thread of its own.
+
+        Raises:
+            InputTooLong: a text is too long, and that is an error to the encoder.
+        """
+        encoded = encode_with_report(self.encoder, [d.text for d in documents], Role.DOCUMENT)
+        vectors = self._collection._cut(encoded.vectors, len(documents))
+        return points_of(documents, vectors, encoded.truncation.dropped), encoded.truncation
+
+    def write(self, points: Mapping[PointId, Point]) -> None:
+        """Write points; they survive the death of the process, and a power cut after `flush`.
+
+        Raises:
+            CollectionMismatch: the collection was replaced by another encoder's.
+        """
+        self._collection._check()
+        rows = list(points.values())
+        for start in range(0, len(rows), _PAGE):
+            self._backend.upsert(rows[start : start + _PAGE])
+
+    def delete(self, ids: Sequence[PointId]) -> None:
+        """Delete points; ids that are not there are no error."""
+        for start in range(0, len(ids), _PAGE):
+            self._backend.delete(ids[start : start + _PAGE])
+
+    def flush(self) -> None:
+        """Bring everything written to the disk."""
+        self._backend.flush()
+
+    def optimize(self) -> bool:
+        """Build the search index now, see `Collection.optimize`."""
+        return self._backend.optimize()
