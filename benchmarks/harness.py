@@ -256,6 +256,7 @@ class Section:
         unit: of ``amount`` over seconds, say "texts/s"; or "ms", for the time of one of them.
         amount: how many of them one repetition does.
         baseline: the name of the peer that counts as 1.
+        notes: facts for the result; those that are sentences stand above the table.
     """
 
     name: str
@@ -377,7 +378,10 @@ def _section_lines(section: Section) -> Iterator[str]:
     rounds = len(section.runs[section.baseline].seconds)
     yield f"## {section.name}"
     yield ""
-    yield f"{section.amount} each, {rounds} rounds; ratio to {section.baseline}."
+    remarks = [note for note in section.notes.values() if isinstance(note, str)]
+    yield " ".join(
+        [f"{section.amount} each, {rounds} rounds; ratio to {section.baseline}.", *remarks]
+    )
     yield ""
     yield f"| | {section.unit} | ratio | quartiles | peak MiB |{''.join(f' {e} |' for e in extra)}"
     yield f"|---|--:|--:|--:|--:|{'--:|' * len(extra)}"
