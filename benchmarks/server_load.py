@@ -6,7 +6,7 @@ OpenAI's `/v1/embeddings` as its SDK asks (base64), which both servers have. The
 they ask again. Then, of rolevec alone: what a full queue answers, and what becomes of requests when
 SIGTERM comes under load.
 
-    python benchmarks/server_load.py [--rounds 5] [--seconds 20] [--peers NAME ...]
+    python benchmarks/server_load.py [--rounds 5] [--seconds 30] [--peers NAME ...]
 
 Where the machine has two processors or more, the last one is the clients', the others the servers'.
 infinity gets a virtual environment of its own, and the same weights of MiniLM.
@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import math
 import os
 import shutil
 import signal
@@ -56,7 +57,7 @@ INFINITY = harness.Peer(
         "optimum[onnxruntime]>=1.23,<1.25",
         # The newest that still agree with the numpy below 2 that it asks for.
         *("numpy<2", "pandas<2.3", "pyarrow<20", "datasets<3.6", "onnx<1.18"),
-        *("scikit-learn<1.7", "scipy<1.16"),
+        *("ml-dtypes<0.6", "scikit-learn<1.7", "scipy<1.16"),
     ),
     versions=("infinity-emb", "torch", "sentence-transformers", "transformers", "onnxruntime"),
 )
@@ -95,8 +96,7 @@ def infinity(engine):
         str(Path(INFINITY.python()).with_name("infinity_emb")),
         *("v2", "--model-id", str(minilm(engine == "optimum")), "--served-model-name", "minilm"),
         *("--engine", engine, "--device", "cpu", "--host", "127.0.0.1", "--port", str(port)),
-        # What it accelerates is no longer in the transformers that it asks for.
-        *("--url-prefix", "/v1", "--no-bettertransformer"),
+        *("--url-prefix", "/v1", "--pooling-method", "mean"),
     ]
 
 
@@ -318,7 +318,7 @@ def ratios(found, name, key):
     if other not in found:
         return None
     pairs = zip(found[name]["rounds"], found[other]["rounds"], strict=True)
-    return harness.spread([one[key] / two[key] for one, two in pairs])
+    return harness.spread([one[key] / (two[key] or math.nan) for one, two in pairs])
 
 
 def ratio_cell(spread):
@@ -422,7 +422,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=20.0, help="of a window")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of a window")
     parser.add_argument("--warm", type=float, default=3.0, help="seconds before it that count not")
     parser.add_argument("--trials", type=int, default=3, help="of SIGTERM, for each model")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
