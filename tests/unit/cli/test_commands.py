@@ -86,6 +86,27 @@ def test_cut_texts_are_counted(run, run_json, tmp_path):
     assert "longer than 16 tokens" in strict.err
 
 
+def test_ctrl_c_says_how_to_go_on(run, files, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rolevec.cli.index.index_corpus", interrupted)
+        stopped = run("index", files)
+    assert stopped.code == 130
+    assert "run it again to go on" in stopped.err
+    assert run("index", files).code == 0
+
+
+def test_rejects_go_where_they_are_told(run, files, tmp_path):
+    shown = run("index", files, "--rejects", tmp_path / "bad.jsonl")
+    assert "bad.jsonl" in shown.err.replace("\n", "")
+    line = json.loads((tmp_path / "bad.jsonl").read_text(encoding="utf-8"))
+    assert line["record"] == {"id": "bad"}
+    (files / "rows.jsonl").write_text("{\n", encoding="utf-8")
+    assert "--sync deleted nothing" in run("index", files, "--sync").err
+
+
 def test_long_texts_in_parts(run_json, tmp_path):
     (tmp_path / "long.txt").write_text("the quick brown fox. " * 10, encoding="utf-8")
     report = run_json("index", tmp_path / "long.txt", "--split", 12, "--overlap", 3)

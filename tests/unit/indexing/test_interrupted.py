@@ -1,0 +1,131 @@
+"""A run that is killed or stopped at any moment is finished by the next one."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from rolevec import Document, index_corpus
+
+SCRIPT = """
+import sys
+from rolevec import Collection, Document, index_corpus, load_encoder
+from rolevec.encoders.protocol import encode_with_report
+import rolevec.qdrant.bulk as bulk
+
+def corpus(count):
+    for n in range(count):
+        yield Document(f"text {n}: " + "the quick brown fox " * (n % 7), str(n), {"n": n})
+
+def told(encoder, texts, role):
+    # Before the vectors are written, so that the parent counts too much rather than too little.
+    print(" ".join(text.split()[1].rstrip(":") for text in texts), flush=True)
+    return encode_with_report(encoder, texts, role)
+
+bulk.encode_with_report = told
+store, count = sys.argv[1], int(sys.argv[2])
+with load_encoder("light", truncation="end") as encoder:
+    with Collection.open("c", encoder, store=store) as collection:
+        try:
+            report = index_corpus(corpus(count), collection, progress=False, batch_tokens=1500)
+            print("report", report.added, report.unchanged, flush=True)
+        except KeyboardInterrupt:
+            import threading
+            left = [t.name for t in threading.enumerate() if t.name.startswith("rolevec_")]
+            print("stopped", len(left), flush=True)
+"""
+COUNT = 3000
+
+
+def start(store):
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(store), str(COUNT)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def batches(process, most):
+    """The texts of up to ``most`` batches that the process tells of, and its other lines."""
+    told, rest = [], []
+    for line in process.stdout:
+        if line[0].isdigit():
+            told.append(line.split())
+        else:
+            rest.append(line.split())
+        if len(told) >= most:
+            break
+    return told, rest
+
+
+def undisturbed(store, light):
+    expected = store("u", encoder=light)
+    expected.add(
+        Document(f"text {n}: " + "the quick brown fox " * (n % 7), str(n), {"n": n})
+        for n in range(COUNT)
+    )
+    return expected
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments(store, contents, light, tmp_path):
+    chance = random.Random(7)
+    encoded = Counter()
+    kills = 0
+    while True:
+        process = start(tmp_path / "store")
+        told, rest = batches(process, 1 + chance.randrange(6) if kills < 6 else 10**9)
+        if not rest:
+            # Anywhere from the encoding of this batch to the writing of the next.
+            time.sleep(chance.uniform(0, 0.02))
+        process.kill()
+        told_late, rest_late = batches(process, 10**9)
+        process.wait()
+        largest = max(map(len, told + told_late), default=0)
+        encoded.update(n for texts in told + told_late for n in texts)
+        kills += 1
+        if rest or rest_late:
+            break
+    assert kills > 3
+    assert contents(store()) == contents(undisturbed(store, light))
+    # What is under way when the process dies: a batch that is written, one that is encoded.
+    again = sum(times - 1 for times in encoded.values())
+    assert len(encoded) == COUNT
+    assert again <= (kills - 1) * 3 * largest
+    assert max(encoded.values()) <= kills
+
+
+def test_ctrl_c_stops_cleanly(store, contents, light, tmp_path):
+    process = start(tmp_path / "store")
+    batches(process, 4)
+    process.send_signal(signal.SIGINT)
+    _, rest = batches(process, 10**9)
+    assert process.wait() == 0
+    assert rest == [["stopped", "0"]]
+    with store() as collection:
+        there = collection.count()
+        assert 0 < there < COUNT
+    finish = start(tmp_path / "store")
+    _, rest = batches(finish, 10**9)
+    assert finish.wait() == 0
+    assert rest == [["report", str(COUNT - there), str(there)]]
+    assert contents(store()) == contents(undisturbed(store, light))
+
+
+def test_killed_between_the_ledger_and_the_store(store, monkeypatch):
+    """The ledger says what was about to be written; only the store says what is there."""
+    collection = store()
+    corpus = [Document("the fox", "a"), Document("der Hund", "b")]
+    with monkeypatch.context() as patch:
+        patch.setattr(type(collection._backend), "upsert", _killed)
+        with pytest.raises(SystemExit):
+            index_corpus(corpus, collection, progress=False)
+    assert collection.count() == 0
+    report = index_corpus(corpus, collection, progress=False)
+    assert (report.added, report.unchanged) == (2, 0)
+
+
+def _killed(*_):
+    raise SystemExit("killed")
