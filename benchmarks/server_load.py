@@ -409,6 +409,7 @@ def plot(result, path):
         spreads = [harness.spread([w[key] for w in found[name]["rounds"]]) for name in names]
         low, middle, high = np.array(spreads).T
         panel.barh(names, middle, xerr=(middle - low, high - middle), color=colours, height=0.7)
+        panel.set_xscale("log")
         panel.set_title(title, fontsize=9, loc="left")
         panel.tick_params(labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)
