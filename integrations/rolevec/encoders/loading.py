@@ -62,7 +62,8 @@ def load_encoder(
         device: "auto", "cpu", "cuda", "cuda:1", …
         cache: keep vectors on disk: True in the user's cache folder, a path in that file.
         **options: ``revision``, ``pooling``, ``max_tokens`` and ``precision`` ("auto", "float32",
-            "bfloat16", "float16", "int8", as far as the backend has it) for transformer models;
+            "bfloat16", "float16", "int8", as far as the backend has it; on a processor float32 if
+            not said, and "auto" the fastest that moves no vector noticeably) for transformers;
             ``file`` and ``threads`` for ONNX files; ``trust_remote_code`` for torch; for endpoints
             ``api_key``, ``base_url``, ``timeout``, ``max_retries``, ``requests_per_minute``,
             ``tokens_per_minute``, ``on_usage`` and more, see `encoders.remote.connection`.
@@ -192,7 +193,7 @@ def backends(folder: Path, options: Mapping[str, Any]) -> list[str]:
             found.append("openvino")
         if has_onnx and onnxruntime_installed():
             found.append("onnx")
-    precision = options.get("precision") or "auto"
+    precision = options.get("precision") or "float32"
     able = [name for name in found if precision in _ENCODERS[name].precisions]
     if by_torch and (not able or not has_onnx):
         able.append("torch")

@@ -54,7 +54,8 @@ class OpenVinoEncoder(GraphEncoder):
         file: another ONNX file of the folder.
         threads: at work at once; None takes the processors this process may use.
         precision: of the arithmetic. "auto" is bfloat16 if the processor has instructions for it
-            and the model's vectors stay within a cosine of 0.999, which is tried, else float32.
+            and the model's vectors stay within a cosine of 0.999, which is tried, else float32. It
+            is not the default because in bfloat16 a vector depends a little on the texts beside it.
 
     Raises:
         MissingExtra: OpenVINO is not installed, or torch where there is no ONNX file.
@@ -81,7 +82,7 @@ class OpenVinoEncoder(GraphEncoder):
         max_tokens: int | None = None,
         file: str | None = None,
         threads: int | None = None,
-        precision: Precision = "auto",
+        precision: Precision = "float32",
     ) -> None:
         if device not in ("auto", "cpu"):
             raise ValueError(f"device={device!r}: OpenVINO is used on the CPU")

@@ -199,7 +199,7 @@ def _open_openvino(found: ScorerFolder, options: Mapping[str, Any]) -> Graph:
         scores = TorchScores(found.path, device="cpu", precision="float32")
         example = example_inputs(types=scores.typed)
         model = convert(score_module(scores), example, SCORE_OUTPUTS[0])
-    precision = options.get("precision") or "auto"
+    precision = options.get("precision") or "float32"
     threads = options.get("threads")
     opened = partial(OpenVinoGraph, model, found.name, SCORE_OUTPUTS, threads=threads)
     if precision != "auto":

@@ -164,13 +164,14 @@ def test_auto_takes_bfloat16_only_where_it_agrees(folder, monkeypatch):
         asked.append(1)
         return 0.99
 
-    encoder = OpenVinoEncoder(folder, prompts=PROMPTS)
+    assert OpenVinoEncoder(folder, prompts=PROMPTS).precision == "float32"
+    encoder = OpenVinoEncoder(folder, prompts=PROMPTS, precision="auto")
     assert encoder.precision == "bfloat16"
     monkeypatch.setattr(openvino, "lowest_cosine", cosine)
-    assert OpenVinoEncoder(folder, prompts=PROMPTS).precision == "float32"
+    assert OpenVinoEncoder(folder, prompts=PROMPTS, precision="auto").precision == "float32"
     assert len(asked) == 1
     monkeypatch.setattr(openvino, "computes_bfloat16", lambda: False)
-    assert OpenVinoEncoder(folder, prompts=PROMPTS).precision == "float32"
+    assert OpenVinoEncoder(folder, prompts=PROMPTS, precision="auto").precision == "float32"
     assert len(asked) == 1
     with pytest.raises(ValueError, match="OpenVINO computes in"):
         OpenVinoEncoder(folder, prompts=PROMPTS, precision="float16")
