@@ -22,6 +22,19 @@ from rolevec.qdrant.collection import Collection
 _INTERRUPTED = 130
 
 
+def _read_fields(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    """Split at the last "="; which types there are is said by `Collection.open`."""
+    fields = {}
+    for value in values:
+        name, equals, kind = value.rpartition("=")
+        if not equals:
+            raise click.BadParameter(f"{value!r} is not NAME=TYPE, such as year=integer")
+        fields[name] = kind
+    return fields
+
+
 @click.command()
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @collection_options
@@ -38,6 +51,14 @@ _INTERRUPTED = 130
     "--quantization",
     type=click.Choice(["int8", "turbo4", "binary"]),
     help="Let the engine scan compressed vectors (new collections only).",
+)
+@click.option(
+    "--index-field",
+    "fields",
+    multiple=True,
+    metavar="NAME=TYPE",
+    callback=_read_fields,
+    help="Make filters on a metadata field fast; once for each, before documents come.",
 )
 @truncation_option
 @click.option(
@@ -77,6 +98,7 @@ def command(
     id_field: str,
     quantization: str | None,
     dimensions: int | None,
+    fields: dict[str, str],
     truncation: str,
     again: bool,
     **options: Any,
@@ -98,6 +120,7 @@ def command(
         store=store,
         quantization=quantization,  # type: ignore[arg-type]
         dimensions=dimensions,
+        indexed_fields=fields,
     ) as opened:
         try:
             report = index_corpus(corpus, opened, resume=not again, progress=not as_json, **options)

@@ -20,6 +20,7 @@ from rolevec.indexing.rejects import RejectFile
 from rolevec.indexing.report import IndexReport, Tally
 from rolevec.indexing.sources import FileCorpus, Rejected
 from rolevec.indexing.splitting import Splitter
+from rolevec.qdrant.arguments import check_listed
 from rolevec.qdrant.backends.protocol import Point
 from rolevec.qdrant.bulk import BulkWriter
 from rolevec.qdrant.collection import Collection
@@ -83,7 +84,8 @@ def index_corpus(
     Raises:
         ValueError: a backend that is not there, settings that contradict each other, or ``sync``
             without a ledger.
-        InvalidDocument: with ``strict``, a record that is no document.
+        InvalidDocument: a corpus that is no list of documents; with ``strict``, a record that is
+            none.
         CollectionMismatch: the collection is not this encoder's (any more).
         MissingExtra: ``split`` without ``semantic-text-splitter``, Parquet without ``pyarrow``.
     """
@@ -93,6 +95,7 @@ def index_corpus(
     digest = writer.check()
     splitter = None if split is None else Splitter(writer.encoder, split, overlap)
     corpus = FileCorpus(Path(corpus)) if isinstance(corpus, (str, Path)) else corpus
+    check_listed(corpus)
     path = ledger_path(ledger, writer.folder, writer.address, collection.name)
     if sync and path is None:
         raise ValueError(
@@ -173,7 +176,7 @@ class _Run:
         results = overlapped(self._encode, planner.batches(corpus), workers)
         with closing(cast("Generator[_Encoded]", results)):
             for done in results:
-                self._write(done)
+                self._write(done, planner.surplus(done.batch))
                 planner.written(done.batch)
                 unflushed += len(done.points)
                 if unflushed >= _FLUSH_EVERY:
@@ -239,7 +242,7 @@ class _Run:
         pairs = list(zip(items, counts, strict=True))
         return [i for i, n in pairs if n <= limit], [i for i, n in pairs if n > limit]
 
-    def _write(self, done: _Encoded) -> None:
+    def _write(self, done: _Encoded, surplus: list[PointId]) -> None:
         refused = {item.entry.point for item in done.too_long}
         for item in done.too_long:
             limit = self.writer.encoder.max_tokens
@@ -251,9 +254,9 @@ class _Run:
             entries = [i.entry for i in done.batch.items if i.entry.point not in refused]
             self.ledger.intend(entries)
         self.writer.write(done.points)
-        if done.batch.surplus:
-            self.writer.delete(done.batch.surplus)
+        if surplus:
+            self.writer.delete(surplus)
             if self.ledger is not None:
-                self.ledger.forget(done.batch.surplus)
-            self.tally.deleted += len(done.batch.surplus)
+                self.ledger.forget(surplus)
+            self.tally.deleted += len(surplus)
         self.tally.wrote(len(done.points), done.batch.tokens, done.truncation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rolevec.documents import Document
 from rolevec.errors import RolevecError
@@ -23,6 +23,9 @@ _LUMP_CHARACTERS = 4_000_000
 _SAMPLED = 32
 # A batch also ends at this many documents: more in one request gains nothing.
 _BATCH_DOCUMENTS = 1024
+# Of which documents it is known how many parts are on their way: more than can be in three batches.
+_REMEMBERED = 1 << 14
+_GONE = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,10 @@ class Planner:
     tally: Tally
     reject: Callable[[Rejected], None]
     advance: Callable[[int], None]
+    # Content of points that are planned and not yet written, or `_GONE`.
     _in_flight: dict[PointId, bytes] = field(default_factory=dict)
+    # Parts of the documents that were last to change, 0 for one that is whole.
+    _earlier: dict[str, int] = field(default_factory=dict)
 
     def batches(self, corpus: Iterable[Document | str]) -> Iterator[Batch]:
         """What has to be done, batch by batch; `written` is to be told of each."""
@@ -94,11 +100,17 @@ class Planner:
         if batch.items or batch.surplus:
             yield batch
 
+    def surplus(self, batch: Batch) -> list[PointId]:
+        """What of a batch's surplus has not been claimed again by a later document."""
+        return [p for p in dict.fromkeys(batch.surplus) if self._in_flight.get(p) == _GONE]
+
     def written(self, batch: Batch) -> None:
-        """A batch is in the collection."""
-        for item in batch.items:
-            if self._in_flight.get(item.entry.point) == item.entry.content:
-                del self._in_flight[item.entry.point]
+        """A batch is in the collection, and its surplus is not."""
+        done = {item.entry.point: item.entry.content for item in batch.items}
+        done |= dict.fromkeys(self.surplus(batch), _GONE)
+        for point, content in done.items():
+            if self._in_flight.get(point) == content:
+                del self._in_flight[point]
         self.advance(sum(item.closes for item in batch.items))
 
     def _lumps(self, corpus: Iterable[Document | str]) -> Iterator[list[list[Document]]]:
@@ -130,40 +142,55 @@ class Planner:
         self, lump: Sequence[Sequence[Document]]
     ) -> Iterator[tuple[list[Item], list[PointId]]]:
         """What to write of each document, and what to delete afterwards."""
-        wanted = [(part, point_id(part.id or "")) for parts in lump for part in parts]
-        stored = self.writer.stored([point for _, point in wanted]) if self.resume else {}
+        wanted = [point_id(part.id or "") for parts in lump for part in parts]
+        stored = self.writer.stored(wanted) if self.resume else {}
         hashes = {point: content_hash(document) for point, document in stored.items()}
-        rate = self._tokens_per_byte([part.text for part, _ in wanted])
+        # What is on its way to the collection comes after what is in it.
+        hashes |= self._in_flight
+        rate = self._tokens_per_byte([part.text for parts in lump for part in parts])
+        left_over = self._left_over(lump) if self.splitter else {}
         same: list[PointId] = []
-        surplus = self._surplus(lump) if self.splitter else {}
         for position, parts in enumerate(lump):
-            items: list[Item] = []
+            items = []
             for part in parts:
-                point, content = point_id(part.id or ""), content_hash(part)
-                # What is on its way to the collection comes after what is in it.
-                if self._in_flight.get(point, hashes.get(point)) == content:
-                    same.append(point)
-                    continue
-                self._in_flight[point] = content
-                tokens = len(part.text.encode()) * rate
-                items.append(Item(part, Entry(point, part.id or "", content), tokens))
+                item = _item(part, rate)
+                if hashes.get(item.entry.point) == item.entry.content:
+                    same.append(item.entry.point)
+                else:
+                    items.append(item)
+            surplus = left_over.get(position, [])
+            if self.splitter and items:
+                surplus = surplus + self._replaced(parts)
+            coming = {i.entry.point: i.entry.content for i in items} | dict.fromkeys(surplus, _GONE)
+            hashes |= coming
+            self._in_flight |= coming
+            self.tally.unchanged += len(parts) - len(items)
             if items:
-                last = items[-1]
-                items[-1] = Item(last.document, last.entry, last.tokens, closes=1)
+                items[-1] = replace(items[-1], closes=1)
             else:
                 self.advance(1)
-            self.tally.unchanged += len(parts) - len(items)
-            yield items, surplus.get(position, [])
+            yield items, surplus
         if self.ledger is not None and same:
             self.ledger.seen(same)
+
+    def _replaced(self, parts: Sequence[Document]) -> list[PointId]:
+        """Parts of the same document as it came earlier in this run, which may be on their way."""
+        parent = _parent(parts)
+        count = 0 if parts[0].id == parent else len(parts)
+        earlier = self._earlier.pop(parent, count)
+        self._earlier[parent] = count
+        if len(self._earlier) > _REMEMBERED:
+            del self._earlier[next(iter(self._earlier))]
+        replaced = [point_id(part_id(parent, n)) for n in range(count, earlier)]
+        return [*replaced, point_id(parent)] if count and not earlier else replaced
 
     def _tokens_per_byte(self, texts: Sequence[str]) -> float:
         sample = texts[::_SAMPLED]
         size = sum(len(text.encode()) for text in sample)
         return sum(self.writer.encoder.count_tokens(sample, Role.DOCUMENT)) / size
 
-    def _surplus(self, lump: Sequence[Sequence[Document]]) -> dict[int, list[PointId]]:
-        """Points of each document that its present parts do not replace.
+    def _left_over(self, lump: Sequence[Sequence[Document]]) -> dict[int, list[PointId]]:
+        """Stored points of each document that its present parts do not replace.
 
         These are parts after the last one, and a document that was whole and is now in parts.
         """
@@ -198,6 +225,12 @@ class Planner:
             if len(stored) < len(ids):
                 return found
             start += _LUMP
+
+
+def _item(document: Document, rate: float) -> Item:
+    identifier = document.id or ""
+    entry = Entry(point_id(identifier), identifier, content_hash(document))
+    return Item(document, entry, len(document.text.encode()) * rate)
 
 
 def _parent(parts: Sequence[Document]) -> str:

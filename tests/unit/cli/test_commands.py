@@ -107,6 +107,14 @@ def test_rejects_go_where_they_are_told(run, files, tmp_path):
     assert "--sync deleted nothing" in run("index", files, "--sync").err
 
 
+def test_indexed_fields_come_with_the_collection(run, files, static_folder):
+    assert run("index", files, "--index-field", "n=integer").code == 0
+    with Collection.open("documents", load_encoder(static_folder), store="rolevec-data") as opened:
+        assert opened._about().indexed_fields == {"n": "integer"}
+    assert "NAME=TYPE" in run("index", files, "--index-field", "n").err
+    assert "has type 'number'" in run("index", files, "--index-field", "n=number").err
+
+
 def test_long_texts_in_parts(run_json, tmp_path):
     (tmp_path / "long.txt").write_text("the quick brown fox. " * 10, encoding="utf-8")
     report = run_json("index", tmp_path / "long.txt", "--split", 12, "--overlap", 3)

@@ -281,6 +281,36 @@ def test_equal_ids_in_one_run_leave_the_last(store):
             assert collection.get("a")[0].text == "version 3"
 
 
+def test_equal_ids_far_apart_leave_the_last(store):
+    """Also where a batch is written while the documents looked up with it are still planned."""
+    collection = store(encoder=FakeEncoder())
+    middle = [Document(f"middle {n}", str(n)) for n in range(100)]
+    corpus = [Document("first", "a"), *middle, Document("last", "a")]
+    for _ in range(2):
+        run(corpus, collection, batch_tokens=1, resume=False)
+        run(corpus, collection, batch_tokens=1)
+        assert collection.get("a")[0].text == "last"
+
+
+def test_progress_and_the_index_at_the_end(store, capsys):
+    collection = store()
+    corpus = [f"text {n}" for n in range(50)] + ["", "text 1"]
+    report = index_corpus(corpus, collection, optimize=True)
+    assert counts(report) == (50, 1, 0, 1)
+    err = capsys.readouterr().err
+    assert "indexing into c: 52 of 52 (100%)" in err
+    assert "/s" in err
+    assert f"{report.tokens:,} tokens, 1 unchanged, 1 rejected" in err
+
+
+@pytest.mark.parametrize("corpus", [Document("one"), b"bytes", {"text": "x"}, 5])
+def test_what_is_no_corpus(store, corpus):
+    collection = store()
+    with pytest.raises(InvalidDocument):
+        run(corpus, collection)
+    assert collection.count() == 0
+
+
 IDS = st.sampled_from(["1", "2", "a", "b", "ü", "00000000-0000-0000-0000-00000000000a"])
 TEXTS = st.sampled_from(["fox", "Hund", "狐狸", "лиса", "long " * 40])
 CORPORA = st.lists(st.tuples(IDS, TEXTS, st.integers(0, 1)), max_size=8)

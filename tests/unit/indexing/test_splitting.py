@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rolevec import Document, Role, index_corpus
+from rolevec import Collection, Document, Role, index_corpus
 from rolevec.errors import MissingExtra
 from rolevec.indexing.splitting import Splitter
 
@@ -107,6 +107,30 @@ def test_a_changed_document_leaves_no_part_of_its_old_self(store, light):
     again = run([Document(sentence * 30, "p", {"n": 30}), other], collection, split=60)
     assert (again.added, again.deleted) == (0, 0)
     assert again.unchanged == collection.count()
+
+
+LENGTHS = st.lists(
+    st.tuples(st.sampled_from("pqr"), st.sampled_from([1, 1, 6, 9, 15]), st.integers(0, 2)),
+    max_size=7,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(LENGTHS, st.integers(1, 150), st.booleans()), min_size=1, max_size=3))
+def test_any_history_leaves_the_parts_of_the_last_texts(light, tmp_path_factory, runs):
+    splitter = Splitter(light, 30)
+    folder = tmp_path_factory.mktemp("history")
+    latest = {}
+    for rows, tokens, streamed in runs:
+        with Collection.open("c", light, store=folder) as collection:
+            corpus = [
+                Document(SENTENCES["de"] * length + str(n), i, {"n": n}) for i, length, n in rows
+            ]
+            latest |= {document.id: document for document in corpus}
+            source = iter(corpus) if streamed else corpus
+            run(source, collection, split=30, batch_tokens=tokens)
+            expected = {p.id: p for d in latest.values() for p in splitter.parts(d)}
+            assert shown(collection) == expected
 
 
 def test_only_changed_parts_are_encoded(store):
