@@ -18,20 +18,23 @@ LEDGER = "index-ledger.sqlite"
 _PAGE = 256
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS points (
+CREATE TABLE IF NOT EXISTS scopes (
+    scope INTEGER PRIMARY KEY,
     collection TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
     source TEXT NOT NULL,
+    UNIQUE (collection, fingerprint, source)
+);
+CREATE TABLE IF NOT EXISTS points (
+    scope INTEGER NOT NULL,
     point TEXT NOT NULL,
     id TEXT NOT NULL,
     content BLOB NOT NULL,
     run INTEGER NOT NULL,
-    PRIMARY KEY (collection, fingerprint, source, point)
+    PRIMARY KEY (scope, point)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS points_by_point ON points (collection, fingerprint, point);
-CREATE INDEX IF NOT EXISTS points_by_id ON points (collection, fingerprint, source, id);
+CREATE INDEX IF NOT EXISTS points_by_id ON points (scope, id);
 """
-_SCOPE = "collection = ? AND fingerprint = ? AND source = ?"
 
 
 def content_hash(document: Document) -> bytes:
@@ -68,75 +71,88 @@ class Ledger:
 
     def __init__(self, path: Path, collection: str, fingerprint: str, source: str) -> None:
         self.path = path
-        self._scope = (collection, fingerprint, source)
+        names = (collection, fingerprint, source)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=60)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.executescript(_SCHEMA)
-            query = f"SELECT coalesce(max(run), 0) + 1 FROM points WHERE {_SCOPE}"
-            self._run = int(self._database.execute(query, self._scope).fetchone()[0])
+            self._scope = self._scope_of(names)
+            query = "SELECT coalesce(max(run), 0) + 1 FROM points WHERE scope = ?"
+            self._run = int(self._database.execute(query, (self._scope,)).fetchone()[0])
+            others = "SELECT scope FROM scopes WHERE collection = ? AND fingerprint = ?"
+            found = self._database.execute(others, names[:2]).fetchall()
+            self._others = [scope for (scope,) in found if scope != self._scope]
         except (sqlite3.Error, OSError) as error:
             raise RolevecError(
                 f"the ledger {path} cannot be used: {error}; remove it (nothing is encoded twice"
                 " for that), or name another folder with ledger="
             ) from error
 
+    def _scope_of(self, names: tuple[str, str, str]) -> int:
+        columns = "collection, fingerprint, source"
+        with self._database:
+            self._database.execute(
+                f"INSERT OR IGNORE INTO scopes ({columns}) VALUES (?, ?, ?)", names
+            )
+        query = f"SELECT scope FROM scopes WHERE ({columns}) = (?, ?, ?)"
+        return int(self._database.execute(query, names).fetchone()[0])
+
     def owned(self, points: Iterable[PointId]) -> set[PointId]:
         """Those that this source put there."""
-        query = f"SELECT 1 FROM points WHERE {_SCOPE} AND point = ?"
-        rows = ((p, self._database.execute(query, (*self._scope, _key(p)))) for p in points)
-        return {point for point, found in rows if found.fetchone()}
+        return {point for point in points if self._has(self._scope, point)}
+
+    def _has(self, scope: int, point: PointId) -> bool:
+        query = "SELECT 1 FROM points WHERE scope = ? AND point = ?"
+        return self._database.execute(query, (scope, _key(point))).fetchone() is not None
 
     def intend(self, entries: Iterable[Entry]) -> None:
         """Note, durably, what is about to be written."""
-        rows = [(*self._scope, _key(e.point), e.id, e.content, self._run) for e in entries]
+        rows = [(self._scope, _key(e.point), e.id, e.content, self._run) for e in entries]
         with self._database:
-            self._database.executemany(
-                "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?, ?, ?)", rows
-            )
+            self._database.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", rows)
 
     def seen(self, points: Iterable[PointId]) -> None:
         """Note that the source still has these; those it did not put there stay unknown."""
-        rows = [(self._run, *self._scope, _key(p)) for p in points]
+        rows = [(self._run, self._scope, _key(p)) for p in points]
         with self._database:
             self._database.executemany(
-                f"UPDATE points SET run = ? WHERE {_SCOPE} AND point = ?", rows
+                "UPDATE points SET run = ? WHERE scope = ? AND point = ?", rows
             )
 
     def keep(self, identifier: str) -> None:
         """Note that a document with this id, or the parts of one, may still be in the source."""
         identifier = identifier.encode(errors="replace").decode()
+        query = "UPDATE points SET run = ? WHERE scope = ? AND (id = ? OR (id >= ? AND id < ?))"
+        # "$" follows "#", so the range holds every part.
+        ids = (identifier, identifier + "#", identifier + "$")
         with self._database:
-            self._database.execute(
-                # "$" follows "#", so the range holds every part.
-                f"UPDATE points SET run = ? WHERE {_SCOPE} AND (id = ? OR (id >= ? AND id < ?))",
-                (self._run, *self._scope, identifier, identifier + "#", identifier + "$"),
-            )
+            self._database.execute(query, (self._run, self._scope, *ids))
 
     def left(self) -> Iterator[list[tuple[PointId, bytes | None]]]:
         """Points that this source put there and this run did not see, with their content, by page.
 
-        The content is None where another source has put the same point there, too. Each page is
-        to be forgotten before the next is asked for.
+        The content is None where another source has put the same point there, too.
         """
         query = (
-            "SELECT point, content, EXISTS (SELECT 1 FROM points other WHERE"
-            " other.collection = p.collection AND other.fingerprint = p.fingerprint"
-            " AND other.point = p.point AND other.source <> p.source)"
-            f" FROM points p WHERE {_SCOPE} AND run < ? LIMIT {_PAGE}"
+            "SELECT point, content FROM points"
+            f" WHERE scope = ? AND run < ? AND point > ? ORDER BY point LIMIT {_PAGE}"
         )
-        while rows := self._database.execute(query, (*self._scope, self._run)).fetchall():
-            yield [(_point(key), None if shared else bytes(c)) for key, c, shared in rows]
+        last = ""
+        while rows := self._database.execute(query, (self._scope, self._run, last)).fetchall():
+            last = rows[-1][0]
+            page = [(_point(key), bytes(content)) for key, content in rows]
+            yield [
+                (p, None if any(self._has(scope, p) for scope in self._others) else content)
+                for p, content in page
+            ]
 
     def forget(self, points: Iterable[PointId]) -> None:
         """Drop rows."""
+        rows = [(self._scope, _key(p)) for p in points]
         with self._database:
-            self._database.executemany(
-                f"DELETE FROM points WHERE {_SCOPE} AND point = ?",
-                [(*self._scope, _key(p)) for p in points],
-            )
+            self._database.executemany("DELETE FROM points WHERE scope = ? AND point = ?", rows)
 
     def close(self) -> None:
         """Close the file."""

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rolevec import Collection, Document, index_corpus
-from rolevec.errors import CollectionMismatch, InvalidDocument
+from rolevec.errors import CollectionMismatch, InvalidDocument, RolevecError
 from rolevec.testing import FakeEncoder
 
 
@@ -106,6 +106,22 @@ def test_sync_deletes_only_what_this_source_put_there(store):
     # "b" was there when the second source came, so it is the first one's alone.
     assert report.deleted == 1
     assert sorted(d.id for d in collection.scroll()) == ["a", "c", "foreign", "same", "x"]
+
+
+def test_sync_of_many_pages(store):
+    collection = store(encoder=FakeEncoder())
+    corpus = [Document(f"text {n}", str(n) if n % 2 else f"id {n}") for n in range(1500)]
+    run(corpus, collection)
+    report = run(corpus[::3], collection, sync=True)
+    assert counts(report) == (0, 500, 1000, 0)
+    assert {d.id for d in collection.scroll()} == {d.id for d in corpus[::3]}
+
+
+def test_a_file_that_is_no_ledger_is_named(store, tmp_path):
+    collection = store()
+    (tmp_path / "store" / "c" / "index-ledger.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(RolevecError, match="remove it"):
+        run(["x"], collection)
 
 
 def test_two_sources_with_one_document(store):
