@@ -61,6 +61,9 @@ def test_the_result_is_that_of_add(store, contents, tmp_path):
     run(corpus, one, batch_tokens=100)
     two.add(corpus)
     assert contents(one) == contents(two)
+    three = store("three")
+    run(corpus, three, batch_tokens=100, workers=3)
+    assert contents(three) == contents(two)
 
 
 def test_a_wiped_store_is_filled_again(store, tmp_path):
