@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from rolevec.documents import Document
 from rolevec.errors import InvalidDocument, RolevecError
+from rolevec.indexing.ledger import LEDGER
 from rolevec.indexing.parquet import parquet_count, parquet_rows
 from rolevec.qdrant.adding import identify_all
 
@@ -53,7 +54,8 @@ class FileCorpus:
     ``.tsv`` file (with a header) or of a ``.parquet`` file is one document: ``text_field`` is its
     text, ``id_field`` its id (derived from the content where missing), a mapping under "metadata"
     and all other fields are its metadata. Each document's metadata name its file under "source".
-    Hidden files and folders are passed over. Files are UTF-8, with or without a byte order mark.
+    Hidden files and folders, and those of a store, are passed over. Files are UTF-8, with or
+    without a byte order mark.
 
     Args:
         path: a file or a folder.
@@ -87,6 +89,9 @@ class FileCorpus:
             return [self.path] if self.path.suffix.lower() in _READERS else []
         found = []
         for folder, folders, names in os.walk(self.path):
+            if LEDGER in names:  # a store inside the folder, with rejects of an earlier run
+                folders.clear()
+                continue
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             paths = (Path(folder, name) for name in names if not name.startswith("."))
             found += [path for path in paths if path.suffix.lower() in _READERS]

@@ -115,6 +115,13 @@ def test_indexed_fields_come_with_the_collection(run, files, static_folder):
     assert "has type 'number'" in run("index", files, "--index-field", "n=number").err
 
 
+def test_a_store_inside_the_folder_is_no_source(run_json, files):
+    for _ in range(2):
+        report = run_json("index", files, "--store", files / "data")
+        assert (report["count"], report["rejected"]) == (3, 1)
+    assert (files / "data" / "documents" / "index-rejects.jsonl").exists()
+
+
 def test_long_texts_in_parts(run_json, tmp_path):
     (tmp_path / "long.txt").write_text("the quick brown fox. " * 10, encoding="utf-8")
     report = run_json("index", tmp_path / "long.txt", "--split", 12, "--overlap", 3)
