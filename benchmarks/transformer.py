@@ -20,7 +20,7 @@ from models import flops, model_folder
 
 # Texts of one repetition, so that the slowest peer takes seconds and not minutes.
 TEXTS = {"MiniLM": 384, "e5-small": 128, "e5-base": 48, "bge-m3": 16}
-DIMS = {"MiniLM": 384}
+DIM = 384  # of MiniLM
 QUERIES = 40
 # Longer ones would be cut at different places by different peers.
 MOST_CHARACTERS = 1000
@@ -34,9 +34,12 @@ BASELINE = "sentence-transformers"
 
 
 def peers(model: str) -> list[Peer]:
-    dim = {"dim": DIMS.get(model, 0)}
     theirs = [Peer(BASELINE, "peers/st.py", ST, versions=ST_VERSIONS)]
-    ours = [Peer("rolevec", "peers/ours.py", versions=("rolevec", "openvino", "tokenizers"))]
+    versions = ("rolevec", "openvino", "tokenizers")
+    ours = [
+        Peer("rolevec, precision auto", "peers/ours.py", (), {"precision": "auto"}, {}, versions),
+        Peer("rolevec", "peers/ours.py", versions=versions),
+    ]
     if model != "MiniLM":
         return theirs + ours
     for name, options, packages, versions in (
@@ -45,11 +48,14 @@ def peers(model: str) -> list[Peer]:
         ("openvino", {"backend": "openvino"}, ST_EXTRAS, (*ST_VERSIONS, "openvino")),
     ):
         theirs.append(Peer(f"{BASELINE}, {name}", "peers/st.py", packages, options, {}, versions))
+    # It does not sort by length, so that larger batches, 256 by default, are mostly padding.
+    options = {"dim": DIM, "batch_size": 1}
     fastembed = Peer(
-        "fastembed", "peers/fe.py", ("fastembed==0.9.1",), dim, {}, ("fastembed", "onnxruntime")
-    )
+        "fastembed, batches of 1", "peers/fe.py", ("fastembed==0.9.1",), options, {},
+        ("fastembed", "onnxruntime"),
+    )  # fmt: skip
     plain = Peer(
-        "rolevec, ONNX Runtime float32", "peers/ours.py", (), {"backend": "onnx"}, {},
+        "rolevec, ONNX Runtime", "peers/ours.py", (), {"backend": "onnx"}, {},
         ("rolevec", "onnxruntime", "tokenizers"),
     )  # fmt: skip
     return [*theirs, fastembed, *ours, plain]
@@ -77,7 +83,8 @@ def sections(model: str, texts: list[str], repetitions: int, work: Path) -> list
             options = dict(worker.peer.options)
             place = str(folder)
             if worker.peer.script == "peers/ours.py":
-                place = f"{options.pop('backend')}:{folder}" if options else place
+                backend = options.pop("backend", None)
+                place = f"{backend}:{folder}" if backend else place
             chose[worker.name] = worker.ask("load", model=place, texts=str(file), **options).value
         peak = by_name[BASELINE].ask("peak").value
         rates = " and ".join(f"{rate / 1e9:,.0f} in {kind}" for kind, rate in peak.items())
@@ -92,8 +99,11 @@ def sections(model: str, texts: list[str], repetitions: int, work: Path) -> list
             runs[name].options |= chose[name] or {}
         found = [Section(f"{model}, mixed lengths", "texts/s", len(chosen), BASELINE, runs, notes)]
         if model == "MiniLM":
-            alone = measure(workers, "query", {"count": QUERIES}, repetitions=repetitions)
-            found.append(Section(f"{model}, one text at a time", "ms", QUERIES, BASELINE, alone))
+            questions = {"texts": [text for text in texts if text.endswith("?")][:QUERIES]}
+            alone = measure(workers, "query", questions, repetitions=repetitions)
+            found.append(
+                Section(f"{model}, one question at a time", "ms", QUERIES, BASELINE, alone)
+            )
     return found
 
 

@@ -21,8 +21,8 @@ def encode():
     state["vectors"] = state["encoder"].encode(state["texts"], Role.DOCUMENT)
 
 
-def query(count):
-    for text in state["texts"][:count]:
+def query(texts):
+    for text in texts:
         state["encoder"].encode_queries([text])
 
 

@@ -25,8 +25,8 @@ def encode():
     )
 
 
-def query(count):
-    for text in state["texts"][:count]:
+def query(texts):
+    for text in texts:
         state["model"].encode(text, normalize_embeddings=True)
 
 
