@@ -75,6 +75,14 @@ def processors() -> int:
     return max(1, min(count, _quota(Path("/sys/fs/cgroup")) or count))
 
 
+def streams(threads: int) -> int:
+    """Batches to compute side by side: each on one thread of a few, on several of many.
+
+    Threads that share a batch wait for each other, spinning; batches side by side share the caches.
+    """
+    return threads if threads < 4 else max(2, threads // 4)
+
+
 def _quota(root: Path) -> int | None:
     """Whole processors that a container is given; None if there is no limit.
 

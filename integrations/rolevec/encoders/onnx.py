@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rolevec.encoders.batching import processors
+from rolevec.encoders.batching import processors, streams
 from rolevec.encoders.folder import find_onnx, read_folder
 from rolevec.encoders.graph import (
     TEXT_OUTPUTS,
@@ -128,8 +128,10 @@ class OnnxGraph(Graph):
         precision = check_precision(precision, "ONNX Runtime", _PRECISIONS)
         self.precision = "int8" if precision == "int8" else "float32"
         with _rounded(path) if self.precision == "int8" else nullcontext(path) as file:
+            threads = threads or processors()
             self._session = _open(file, device, threads)
         self.device = "cuda" if "CUDA" in self._session.get_providers()[0] else "cpu"
+        self.parallel = 2 if self.device == "cuda" else streams(threads)
         inputs = {i.name: _TYPES.get(i.type, np.int64) for i in self._session.get_inputs()}
         self._settle(name, inputs, [o.name for o in self._session.get_outputs()], wanted)
 
@@ -161,7 +163,7 @@ def _rounded(path: Path) -> Iterator[Path]:
         yield file
 
 
-def _open(graph: Path, device: str, threads: int | None) -> Any:
+def _open(graph: Path, device: str, threads: int) -> Any:
     try:
         import onnxruntime  # type: ignore[import-untyped]
     except ImportError as error:
@@ -169,7 +171,8 @@ def _open(graph: Path, device: str, threads: int | None) -> Any:
     providers = _providers(device, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.intra_op_num_threads = threads or processors()
+    # Callers compute too, each beside the pool, whose size includes one of them.
+    options.intra_op_num_threads = threads - streams(threads) + 1
     options.log_severity_level = 3  # its warnings are about graph details
     try:
         session = onnxruntime.InferenceSession(str(graph), options, providers=providers)

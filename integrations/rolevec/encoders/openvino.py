@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rolevec.encoders.batching import processors
+from rolevec.encoders.batching import processors, streams
 from rolevec.encoders.folder import find_onnx, read_folder
 from rolevec.encoders.graph import TEXT_OUTPUTS, TOKEN_OUTPUTS, Graph, GraphEncoder
 from rolevec.encoders.precision import AGREEMENT, Forward, Precision, check_precision, lowest_cosine
@@ -243,14 +243,6 @@ def convert(
 def computes_bfloat16() -> bool:
     """True if the processor has instructions for bfloat16 (AVX512-BF16 or AMX)."""
     return "BF16" in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-def streams(threads: int) -> int:
-    """Batches computed side by side: each on one thread of a few, on several of many.
-
-    Threads that share a batch wait for each other; batches side by side share the caches.
-    """
-    return threads if threads < 4 else max(2, threads // 4)
 
 
 def _openvino() -> Any:

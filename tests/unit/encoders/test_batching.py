@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from rolevec.encoders.batching import _quota, overlapped, processors
+from rolevec.encoders.batching import _quota, overlapped, processors, streams
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -83,3 +83,8 @@ def test_processors_respect_the_quota_of_a_container(tmp_path):
     for content, want in (("max 100000", None), ("50000 100000", 1), ("400000 100000", 4)):
         (tmp_path / "cpu.max").write_text(content)
         assert _quota(tmp_path) == want
+
+
+def test_batches_side_by_side_never_outnumber_threads():
+    assert [streams(n) for n in (1, 2, 3, 4, 8, 16, 64)] == [1, 2, 3, 2, 2, 4, 16]
+    assert all(1 <= streams(n) <= n for n in range(1, 200))
