@@ -428,14 +428,15 @@ def plot(result: Result, path: Path) -> None:
     pyplot.close(figure)
 
 
-def write(result: Result, stem: Path) -> None:
-    """Write stem.json, stem.md and stem.png, and print the table."""
+def write(result: Result, stem: Path, *, show: bool = True) -> None:
+    """Write stem.json, stem.md and stem.png; print the table unless told not to."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(result.to_dict(), indent=1, ensure_ascii=False)
     stem.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
     stem.with_suffix(".md").write_text(table(result), encoding="utf-8")
     plot(result, stem.with_suffix(".png"))
-    print(table(result))
+    if show:
+        print(table(result))
 
 
 def arguments(doc: str | None, **defaults: Any) -> argparse.ArgumentParser:

@@ -124,17 +124,18 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(TEXTS), choices=list(TEXTS))
     asked = parser.parse_args()
     texts = read_texts(asked.data)
-    found: list[Section] = []
+    result = Result("Transformers on the CPU", [], "python benchmarks/transformer.py DATA")
     with tempfile.TemporaryDirectory() as work:
         for model in asked.models:
             print(f"{model} …", file=sys.stderr)
-            found += sections(model, texts, asked.repetitions, Path(work))
-            for section in found[-2:]:
+            done = sections(model, texts, asked.repetitions, Path(work))
+            for section in done:
                 for name in section.runs:
                     middle = float(np.median(section.ratios(name)))
                     print(f"  {section.name}: {name} {middle:.2f}", file=sys.stderr)
-    command = "python benchmarks/transformer.py DATA"
-    write(Result("Transformers on the CPU", found, command), asked.out)
+            result.sections += done
+            # After each, so that whoever stops it keeps what is done.
+            write(result, asked.out, show=model == asked.models[-1])
 
 
 if __name__ == "__main__":
