@@ -12,6 +12,7 @@ import pytest
 from rolevec import Document, index_corpus
 
 SCRIPT = """
+import signal
 import sys
 from rolevec import Collection, Document, index_corpus, load_encoder
 from rolevec.encoders.protocol import encode_with_report
@@ -27,6 +28,8 @@ def told(encoder, texts, role):
     return encode_with_report(encoder, texts, role)
 
 bulk.encode_with_report = told
+# Python leaves the signal ignored if the shell that started the tests did.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 store, count = sys.argv[1], int(sys.argv[2])
 with load_encoder("light", truncation="end") as encoder:
     with Collection.open("c", encoder, store=store) as collection:

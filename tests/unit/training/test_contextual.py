@@ -7,7 +7,7 @@ import pytest
 
 from rolevec import Role, load_encoder
 from rolevec.encoders.checks import check_encoder
-from rolevec.encoders.onnx import OnnxEncoder
+from rolevec.encoders.graph import GraphEncoder
 from rolevec.training import Architecture, load_recipe, train
 
 pytest.importorskip("torch")
@@ -64,7 +64,7 @@ def test_a_transformer_from_nothing_learns_to_find(config, result):
     assert result.losses[-1] < result.losses[0] / 2
     assert result.development > 0.5
     encoder = load_encoder(result.model)
-    assert isinstance(encoder, OnnxEncoder)
+    assert isinstance(encoder, GraphEncoder)
     assert (encoder.dim, encoder.max_tokens) == (32, 48)
     assert encoder.fingerprint.prompts == {"query": "query: ", "document": "document: "}
     assert [check for check in check_encoder(encoder) if not check.passed] == []
