@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from rolevec.encoders.batching import overlapped, processors
 from rolevec.encoders.call import Call
 from rolevec.encoders.gathering import FEW, Gathering
 from rolevec.encoders.progress import Advance, counter
@@ -170,16 +168,15 @@ class BaseEncoder(ABC):
             rows, lost = self._rows(chunk, call.role, batch_size, advance)
             return self._finish(rows), lost
 
-        threads = min(self.threads, _processors())
+        threads = min(self.threads, processors())
         if threads < 2 or len(call.texts) <= self.chunk:
             for chunk in call.chunks(self.chunk):
                 with call.in_callers_terms(self._finish):
                     done = one(chunk)
                 call.add(*done)
             return
-        with ThreadPoolExecutor(threads) as pool:
-            for done in _in_order(pool, threads, one, call.chunks(self.chunk)):
-                call.add(*done)
+        for done in overlapped(one, call.chunks(self.chunk), threads):
+            call.add(*done)
 
     def _begin(self, texts: Sequence[str], role: Role, dimensions: int | None) -> Call:
         if self._closed:
@@ -268,33 +265,6 @@ class BaseEncoder(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.fingerprint.describe()})"
-
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    ahead: int,
-    work: Callable[[list[str]], tuple[Matrix, list[int]]],
-    chunks: Iterable[list[str]],
-) -> Iterator[tuple[Matrix, list[int]]]:
-    """Results in the order of the chunks, of which no more than ``ahead`` are in memory."""
-    waiting: deque[Future[tuple[Matrix, list[int]]]] = deque()
-    try:
-        for chunk in chunks:
-            waiting.append(pool.submit(work, chunk))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-def _processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def check_texts(texts: Sequence[str]) -> list[str]:

@@ -204,9 +204,10 @@ def is_static_folder(folder: Path) -> bool:
 
 def _settings(folder: Path) -> tuple[dict[str, Any], ModelCard]:
     try:
-        return read_config(folder), static_card(folder)
+        config = read_config(folder)
     except FileNotFoundError as error:
         raise ModelNotAvailable(f"{folder} holds no static model: {error}") from error
+    return config, static_card(folder, config)
 
 
 def _content_hash(path: Path) -> str:

@@ -1,16 +1,24 @@
-"""Bags of tokens: how much a token counts that a text holds several times."""
+"""Bags of tokens in flat arrays: their slices, and how much a repeated token counts."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 
+T = TypeVar("T", bound=np.generic)
+
 # Bits of a key that hold the token; the bag's number is above them.
 _TOKEN_BITS = 32
+
+
+def slices(values: npt.NDArray[T], starts: Ints, lengths: Ints) -> npt.NDArray[T]:
+    """Slices of an array, each by its start and length, one behind the other."""
+    shifts = starts - (np.cumsum(lengths) - lengths)
+    return values[np.repeat(shifts, lengths) + np.arange(int(lengths.sum()))]
 
 
 def damp(

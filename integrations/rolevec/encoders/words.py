@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from rolevec.encoders.lattice import Lattice
+from rolevec.encoders.terms import slices
 from rolevec.encoders.trie import Ints
 
 # Words kept, and the characters in them: about 40 MB.
@@ -116,7 +117,7 @@ class WordIds:
         with self._lock:
             places = self._places_of(words)
             known, total = self._known[places], self._total[places]
-            ids = _gather(self._ids, self._starts[places], known)
+            ids = slices(self._ids, self._starts[places], known)
         breaks = np.flatnonzero(places == 0)
         return Tokens(ids, _between(breaks, known), _between(breaks, total))
 
@@ -171,19 +172,13 @@ class WordIds:
         starts = np.cumsum(counts) - counts
         starts[left] = len(ids) + np.cumsum(numbers) - numbers
         counts[left] = numbers
-        return _gather(np.concatenate([ids, more]), starts, counts), counts
+        return slices(np.concatenate([ids, more]), starts, counts), counts
 
     def _ask(self, words: list[str]) -> tuple[npt.NDArray[np.int32], Ints]:
         encodings = self._tokenizer.encode_batch_fast(words, add_special_tokens=False)
         ids = [encoding.ids for encoding in encodings]
         counts = np.fromiter(map(len, ids), np.int64, len(ids))
         return np.fromiter(chain.from_iterable(ids), np.int32, int(counts.sum())), counts
-
-
-def _gather(values: npt.NDArray[np.int32], starts: Ints, counts: Ints) -> npt.NDArray[np.int32]:
-    """Slices of an array, each by its start and length, one behind the other."""
-    shifts = starts - (np.cumsum(counts) - counts)
-    return values[np.repeat(shifts, counts) + np.arange(int(counts.sum()))]
 
 
 def _between(breaks: Ints, counts: Ints) -> Ints:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rolevec.errors import ModelNotAvailable
 from rolevec.models.card import ModelCard
-from rolevec.models.static_card import static_card
+from rolevec.models.static_card import read_config, static_card
 
 LIGHT_NAME = "embed-light"
 LIGHT_ALIASES = ("light",)
@@ -34,7 +34,7 @@ def light_card() -> ModelCard:
         ModelNotAvailable: the file is missing or not readable.
     """
     try:
-        card = static_card(_folder())
+        card = static_card(_folder(), read_config(_folder()))
     except FileNotFoundError as error:
         raise ModelNotAvailable(_incomplete("config.json")) from error
     return replace(

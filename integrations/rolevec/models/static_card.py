@@ -27,14 +27,16 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def static_card(folder: Path) -> ModelCard:
+def static_card(folder: Path, config: Mapping[str, Any]) -> ModelCard:
     """The card of a static model: settings, and what was measured of it where that is told.
 
+    Args:
+        folder: of the model.
+        config: what `read_config` found in it.
+
     Raises:
-        FileNotFoundError: there is no config.json.
         ModelNotAvailable: a file cannot be read, or lacks what a card needs.
     """
-    config = read_config(folder)
     measured = _read(folder / CARD_FILE) if (folder / CARD_FILE).exists() else {}
     try:
         return ModelCard(

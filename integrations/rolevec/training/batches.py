@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from rolevec.encoders.terms import damp
+from rolevec.encoders.terms import damp, slices
 from rolevec.training.config import MADE_FROM, TrainConfig
 from rolevec.training.data import language_shares
 from rolevec.training.store import Ints, PairStore
@@ -203,12 +203,11 @@ def gather(
     tf_power: float,
 ) -> Bags:
     """As `bags`, of pieces of texts: tokens from ``starts`` on, ``lengths`` of them."""
-    inside = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     sizes = lengths.reshape(-1, per_bag).sum(axis=1) + 1
     ids = np.empty(sizes.sum(), np.int64)
     body = np.ones(len(ids), bool)
     body[np.cumsum(sizes) - sizes] = False
-    ids[body] = store.flat[inside + np.repeat(starts, lengths)]
+    ids[body] = slices(store.flat, starts, lengths)
     ids[~body] = roles
     ids, sizes, weights = damp(ids, sizes, tf_power)
     return Bags(ids, np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]), weights, roles)

@@ -275,7 +275,7 @@ def test_a_prompt_of_ones_own_and_one_behind_the_text():
 
 
 def test_chunks_in_threads_keep_the_order(light, plain, monkeypatch):
-    monkeypatch.setattr("rolevec.encoders.base._processors", lambda: 2)
+    monkeypatch.setattr("rolevec.encoders.base.processors", lambda: 2)
     monkeypatch.setattr(StaticEncoder, "chunk", 600)
     texts = [f"text {n % 2500} of {n % 7}" for n in range(6000)]
     done = []
@@ -285,7 +285,7 @@ def test_chunks_in_threads_keep_the_order(light, plain, monkeypatch):
 
 
 def test_a_failing_chunk_among_threads_is_told(light, monkeypatch):
-    monkeypatch.setattr("rolevec.encoders.base._processors", lambda: 2)
+    monkeypatch.setattr("rolevec.encoders.base.processors", lambda: 2)
     monkeypatch.setattr(StaticEncoder, "chunk", 100)
 
     def rows(self, texts, role, batch_size, advance):
@@ -308,7 +308,7 @@ def test_a_tokenizer_that_looks_across_spaces_still_encodes_many(static_folder):
 
 
 def test_warnings_come_once_from_many_chunks(monkeypatch):
-    monkeypatch.setattr("rolevec.encoders.base._processors", lambda: 2)
+    monkeypatch.setattr("rolevec.encoders.base.processors", lambda: 2)
     monkeypatch.setattr(StaticEncoder, "chunk", 600)
     encoder = StaticEncoder(light_folder())
     texts = [f"fox {n}" for n in range(1300)] + ["fox " * 9000]

@@ -68,9 +68,7 @@ def read_embed(body: Body, version: Version, limits: Limits) -> Embed:
     Raises:
         Refused: says what is wrong with it.
     """
-    model = string(body, "model")
-    if version == "2" and model is None:
-        raise invalid("model is required", "model")
+    model = _model(body, version)
     input_type = choice(body, "input_type", INPUT_TYPES)
     if body.get("images") or input_type == "image":
         raise _no_images("images")
@@ -93,6 +91,14 @@ def read_embed(body: Body, version: Version, limits: Limits) -> Embed:
         count(body, "output_dimension"),
         count(body, "max_tokens"),
     )
+
+
+def _model(body: Body, version: Version) -> str | None:
+    """The model's name, which version 2 asks for."""
+    model = string(body, "model")
+    if version == "2" and model is None:
+        raise invalid("model is required", "model")
+    return model
 
 
 def _texts(body: Body, version: Version, limits: Limits) -> list[str]:
@@ -188,9 +194,7 @@ def read_rerank(body: Body, version: Version, limits: Limits) -> Rerank:
     Raises:
         Refused: says what is wrong with it.
     """
-    model = string(body, "model")
-    if version == "2" and model is None:
-        raise invalid("model is required", "model")
+    model = _model(body, version)
     given = body.get("documents")
     if not isinstance(given, list):
         raise malformed(f"documents must be a list, not {shown(given)}", "documents")
