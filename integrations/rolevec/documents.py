@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
+"""What metadata hold: whatever JSON can say."""
 
 
 @dataclass(frozen=True, slots=True)
