@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from rolevec.documents import Document
 from rolevec.errors import RolevecError
@@ -23,8 +23,6 @@ _LUMP_CHARACTERS = 4_000_000
 _SAMPLED = 32
 # A batch also ends at this many documents: more in one request gains nothing.
 _BATCH_DOCUMENTS = 1024
-# Of which documents it is known how many parts are on their way: more than can be in three batches.
-_REMEMBERED = 1 << 14
 _GONE = b""
 
 
@@ -33,26 +31,47 @@ class Item:
     """A document to encode and write.
 
     Attributes:
-        closes: source documents that are done once this one is written.
+        turn: number of the source document that it is, or is a part of, in the order of the run.
     """
 
     document: Document
     entry: Entry
     tokens: float
-    closes: int = 0
+    turn: int
 
 
 @dataclass(slots=True)
 class Batch:
-    """What is encoded and written together; then ``surplus`` goes."""
+    """What is encoded and written together; then ``surplus`` goes.
+
+    Attributes:
+        surplus: points to delete, with the turn of the document that no longer has them.
+        ends: source documents that are done with this batch, with their turns.
+    """
 
     items: list[Item] = field(default_factory=list)
-    surplus: list[PointId] = field(default_factory=list)
+    surplus: dict[PointId, int] = field(default_factory=dict)
+    ends: list[tuple[str, int]] = field(default_factory=list)
     tokens: float = 0.0
 
     def full(self, budget: int) -> bool:
         """True if it is time to encode it."""
         return self.tokens >= budget or len(self.items) >= _BATCH_DOCUMENTS
+
+
+@dataclass(slots=True)
+class _Change:
+    """What to do about one source document."""
+
+    parent: str
+    turn: int
+    surplus: list[PointId]
+    items: list[Item] = field(default_factory=list)
+
+    def contents(self) -> dict[PointId, bytes]:
+        """What its points are to be afterwards."""
+        written = {item.entry.point: item.entry.content for item in self.items}
+        return written | dict.fromkeys(self.surplus, _GONE)
 
 
 @dataclass(slots=True)
@@ -80,38 +99,43 @@ class Planner:
     tally: Tally
     reject: Callable[[Rejected], None]
     advance: Callable[[int], None]
-    # Content of points that are planned and not yet written, or `_GONE`.
-    _in_flight: dict[PointId, bytes] = field(default_factory=dict)
-    # Parts of the documents that were last to change, 0 for one that is whole.
-    _earlier: dict[str, int] = field(default_factory=dict)
+    # What is planned and not yet written: the last turn that has a say, and what it wants. A turn
+    # is told from an earlier one that wants the same, with something else between the two.
+    _contents: dict[PointId, tuple[int, bytes]] = field(default_factory=dict)
+    # The same for documents: how many parts they are in, 0 for one that is whole.
+    _counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _turn: int = 0
 
     def batches(self, corpus: Iterable[Document | str]) -> Iterator[Batch]:
         """What has to be done, batch by batch; `written` is to be told of each."""
         batch = Batch()
         for lump in self._lumps(corpus):
-            for items, surplus in self._changed(lump):
-                for item in items:
-                    batch.items.append(item)
-                    batch.tokens += item.tokens
+            for change in self._changed(lump):
+                for item in change.items:
                     if batch.full(self.budget):
                         yield batch
                         batch = Batch()
-                batch.surplus += surplus
-        if batch.items or batch.surplus:
+                    batch.items.append(item)
+                    batch.tokens += item.tokens
+                batch.surplus |= dict.fromkeys(change.surplus, change.turn)
+                batch.ends.append((change.parent, change.turn))
+        if batch.ends:
             yield batch
 
     def surplus(self, batch: Batch) -> list[PointId]:
-        """What of a batch's surplus has not been claimed again by a later document."""
-        return [p for p in dict.fromkeys(batch.surplus) if self._in_flight.get(p) == _GONE]
+        """What of a batch's surplus no later document has a say in."""
+        return [p for p, turn in batch.surplus.items() if self._contents.get(p, (0,))[0] == turn]
 
     def written(self, batch: Batch) -> None:
         """A batch is in the collection, and its surplus is not."""
-        done = {item.entry.point: item.entry.content for item in batch.items}
-        done |= dict.fromkeys(self.surplus(batch), _GONE)
-        for point, content in done.items():
-            if self._in_flight.get(point) == content:
-                del self._in_flight[point]
-        self.advance(sum(item.closes for item in batch.items))
+        done = [(item.entry.point, item.turn) for item in batch.items]
+        for point, turn in (*done, *batch.surplus.items()):
+            if self._contents.get(point, (0,))[0] == turn:
+                del self._contents[point]
+        for parent, turn in batch.ends:
+            if self._counts.get(parent, (0,))[0] == turn:
+                del self._counts[parent]
+        self.advance(len(batch.ends))
 
     def _lumps(self, corpus: Iterable[Document | str]) -> Iterator[list[list[Document]]]:
         lump: list[list[Document]] = []
@@ -138,68 +162,62 @@ class Planner:
             self.reject(_rejected(given, f"document {number}", reason))
             return []
 
-    def _changed(
-        self, lump: Sequence[Sequence[Document]]
-    ) -> Iterator[tuple[list[Item], list[PointId]]]:
-        """What to write of each document, and what to delete afterwards."""
+    def _changed(self, lump: Sequence[Sequence[Document]]) -> Iterator[_Change]:
+        """What to do about each document that is not in the collection as it is."""
         wanted = [point_id(part.id or "") for parts in lump for part in parts]
         stored = self.writer.stored(wanted) if self.resume else {}
-        hashes = {point: content_hash(document) for point, document in stored.items()}
+        contents = {point: content_hash(document) for point, document in stored.items()}
         # What is on its way to the collection comes after what is in it.
-        hashes |= self._in_flight
+        contents |= {point: content for point, (_, content) in self._contents.items()}
+        counts = {parent: count for parent, (_, count) in self._counts.items()}
         rate = self._tokens_per_byte([part.text for parts in lump for part in parts])
-        left_over = self._left_over(lump) if self.splitter else {}
+        left_over = self._left_over(lump, counts) if self.splitter else {}
         same: list[PointId] = []
         for position, parts in enumerate(lump):
-            items = []
+            self._turn += 1
+            change = _Change(_parent(parts), self._turn, left_over.get(position, []))
             for part in parts:
-                item = _item(part, rate)
-                if hashes.get(item.entry.point) == item.entry.content:
+                item = _item(part, rate, self._turn)
+                if contents.get(item.entry.point) == item.entry.content:
                     same.append(item.entry.point)
+                    self.tally.unchanged += 1
                 else:
-                    items.append(item)
-            surplus = left_over.get(position, [])
-            if self.splitter and items:
-                surplus = surplus + self._replaced(parts)
-            coming = {i.entry.point: i.entry.content for i in items} | dict.fromkeys(surplus, _GONE)
-            hashes |= coming
-            self._in_flight |= coming
-            self.tally.unchanged += len(parts) - len(items)
-            if items:
-                items[-1] = replace(items[-1], closes=1)
+                    change.items.append(item)
+            count = _count(parts)
+            change.surplus += _replaced(change.parent, counts.get(change.parent, count), count)
+            counts[change.parent] = count
+            contents |= change.contents()
+            if change.items or change.surplus:
+                self._contents |= {p: (self._turn, c) for p, c in change.contents().items()}
+                self._counts[change.parent] = self._turn, count
+                yield change
             else:
                 self.advance(1)
-            yield items, surplus
         if self.ledger is not None and same:
             self.ledger.seen(same)
-
-    def _replaced(self, parts: Sequence[Document]) -> list[PointId]:
-        """Parts of the same document as it came earlier in this run, which may be on their way."""
-        parent = _parent(parts)
-        count = 0 if parts[0].id == parent else len(parts)
-        earlier = self._earlier.pop(parent, count)
-        self._earlier[parent] = count
-        if len(self._earlier) > _REMEMBERED:
-            del self._earlier[next(iter(self._earlier))]
-        replaced = [point_id(part_id(parent, n)) for n in range(count, earlier)]
-        return [*replaced, point_id(parent)] if count and not earlier else replaced
 
     def _tokens_per_byte(self, texts: Sequence[str]) -> float:
         sample = texts[::_SAMPLED]
         size = sum(len(text.encode()) for text in sample)
         return sum(self.writer.encoder.count_tokens(sample, Role.DOCUMENT)) / size
 
-    def _left_over(self, lump: Sequence[Sequence[Document]]) -> dict[int, list[PointId]]:
+    def _left_over(
+        self, lump: Sequence[Sequence[Document]], known: Container[str]
+    ) -> dict[int, list[PointId]]:
         """Stored points of each document that its present parts do not replace.
 
-        These are parts after the last one, and a document that was whole and is now in parts.
+        These are parts after the last one, and a document that was whole and is now in parts. Of a
+        document that is ``known`` to have come before, the store does not tell.
         """
         parents = [_parent(parts) for parts in lump]
+        first = {parent: n for n, parent in reversed(list(enumerate(parents)))}
         next_ids: dict[PointId, int] = {}
-        for position, (parent, parts) in enumerate(zip(parents, lump, strict=True)):
-            is_whole = parts[0].id == parent
-            next_ids[point_id(part_id(parent, 0 if is_whole else len(parts)))] = position
-            if not is_whole:
+        for parent, position in first.items():
+            if parent in known:
+                continue
+            count = _count(lump[position])
+            next_ids[point_id(part_id(parent, count))] = position
+            if count:
                 next_ids[point_id(parent)] = position
         surplus: dict[int, list[PointId]] = {}
         for point, document in self.writer.stored(list(next_ids)).items():
@@ -208,8 +226,7 @@ class Planner:
             if document.id == parent:
                 found = self._ours([point])
             else:
-                start = 0 if lump[position][0].id == parent else len(lump[position])
-                found = self._parts_from(parent, start)
+                found = self._parts_from(parent, _count(lump[position]))
             surplus.setdefault(position, []).extend(found)
         return surplus
 
@@ -227,10 +244,10 @@ class Planner:
             start += _LUMP
 
 
-def _item(document: Document, rate: float) -> Item:
+def _item(document: Document, rate: float, turn: int) -> Item:
     identifier = document.id or ""
     entry = Entry(point_id(identifier), identifier, content_hash(document))
-    return Item(document, entry, len(document.text.encode()) * rate)
+    return Item(document, entry, len(document.text.encode()) * rate, turn)
 
 
 def _parent(parts: Sequence[Document]) -> str:
@@ -238,6 +255,17 @@ def _parent(parts: Sequence[Document]) -> str:
     if len(parts) == 1:
         return first.id or ""
     return str(first.metadata[PARENT])
+
+
+def _count(parts: Sequence[Document]) -> int:
+    """How many parts a document is in, 0 if it is whole."""
+    return len(parts) if len(parts) > 1 else 0
+
+
+def _replaced(parent: str, earlier: int, count: int) -> list[PointId]:
+    """What a document was in ``earlier`` parts and is no longer, now that it is in ``count``."""
+    parts = [point_id(part_id(parent, n)) for n in range(count, earlier)]
+    return [*parts, point_id(parent)] if count and not earlier else parts
 
 
 def _rejected(given: object, where: str, reason: str) -> Rejected:

@@ -4,7 +4,7 @@ import itertools
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rolevec import Collection, Document, Role, index_corpus
@@ -117,6 +117,8 @@ LENGTHS = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(LENGTHS, st.integers(1, 150), st.booleans()), min_size=1, max_size=3))
+@example([([("p", 1, 0), ("p", 6, 0), ("p", 1, 0), ("p", 1, 1), ("p", 6, 0)], 19, False)])
+@example([([("p", 9, 0), ("p", 6, 0)], 19, False)])
 def test_any_history_leaves_the_parts_of_the_last_texts(light, tmp_path_factory, runs):
     splitter = Splitter(light, 30)
     folder = tmp_path_factory.mktemp("history")
@@ -124,7 +126,7 @@ def test_any_history_leaves_the_parts_of_the_last_texts(light, tmp_path_factory,
     for rows, tokens, streamed in runs:
         with Collection.open("c", light, store=folder) as collection:
             corpus = [
-                Document(SENTENCES["de"] * length + str(n), i, {"n": n}) for i, length, n in rows
+                Document(SENTENCES["de"] * length + "0" * n, i, {"n": n}) for i, length, n in rows
             ]
             latest |= {document.id: document for document in corpus}
             source = iter(corpus) if streamed else corpus
