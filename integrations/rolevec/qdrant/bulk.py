@@ -46,7 +46,7 @@ class BulkWriter:
         Raises:
             CollectionMismatch: the collection is not this encoder's (any more).
         """
-        return self._collection._check().fingerprint.digest
+        return self._collection._opened.check().fingerprint.digest
 
     def stored(self, ids: Sequence[PointId]) -> dict[PointId, Document]:
         """What is there under these ids."""
@@ -63,7 +63,7 @@ class BulkWriter:
             InputTooLong: a text is too long, and that is an error to the encoder.
         """
         encoded = encode_with_report(self.encoder, [d.text for d in documents], Role.DOCUMENT)
-        vectors = self._collection._cut(encoded.vectors, len(documents))
+        vectors = self._collection._opened.cut(encoded.vectors, len(documents))
         return points_of(documents, vectors, encoded.truncation.dropped), encoded.truncation
 
     def write(self, points: Mapping[PointId, Point]) -> None:
@@ -72,7 +72,7 @@ class BulkWriter:
         Raises:
             CollectionMismatch: the collection was replaced by another encoder's.
         """
-        self._collection._check()
+        self._collection._opened.check()
         rows = list(points.values())
         for start in range(0, len(rows), _PAGE):
             self._backend.upsert(rows[start : start + _PAGE])

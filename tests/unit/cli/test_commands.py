@@ -110,7 +110,7 @@ def test_rejects_go_where_they_are_told(run, files, tmp_path):
 def test_indexed_fields_come_with_the_collection(run, files, static_folder):
     assert run("index", files, "--index-field", "n=integer").code == 0
     with Collection.open("documents", load_encoder(static_folder), store="rolevec-data") as opened:
-        assert opened._about().indexed_fields == {"n": "integer"}
+        assert opened._opened.about().indexed_fields == {"n": "integer"}
     assert "NAME=TYPE" in run("index", files, "--index-field", "n").err
     assert "has type 'number'" in run("index", files, "--index-field", "n=number").err
 

@@ -1,0 +1,242 @@
+"""What a collection tells about its documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from rolevec.documents import Document, Hit
+from rolevec.qdrant.arguments import chosen_filter, positive
+from rolevec.qdrant.backends.protocol import Point
+from rolevec.qdrant.examples import Example, Examples, named_ids
+from rolevec.qdrant.ids import listed_ids, point_id
+from rolevec.qdrant.nearest import hit_of, nearest
+from rolevec.qdrant.opened import Opened
+from rolevec.qdrant.payloads import document_of
+from rolevec.qdrant.twins import threaded
+from rolevec.ranking.mmr import mmr
+from rolevec.ranking.recommend import preference
+
+if TYPE_CHECKING:
+    from rolevec.qdrant.filters import Where
+
+_PAGE = 256
+
+
+class Reading:
+    """The reading half of `Collection`."""
+
+    _opened: Opened
+
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        where: Where | None = None,
+        min_score: float | None = None,
+        rescore: bool | None = None,
+    ) -> list[Hit]:
+        """The k documents nearest to a query.
+
+        Args:
+            query: encoded under `Role.QUERY`.
+            k: most hits.
+            where: see `rolevec.qdrant.filters.to_filter`.
+            min_score: leave out hits with a lower cosine.
+            rescore: score the candidates of a quantised scan with the full vectors; None does so
+                wherever the collection is quantised.
+
+        Returns:
+            Best first; equal scores by id.
+        """
+        at = self._opened
+        vectors = at.queries([query])
+        return at.search(vectors, k, where, min_score=min_score, rescore=rescore)[0]
+
+    def search_many(
+        self, queries: Sequence[str], *, k: int = 10, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """`search` for many queries, encoded and run as one batch."""
+        at = self._opened
+        return at.search(at.queries(queries), k, where) if queries else []
+
+    def search_by_vector(
+        self,
+        vector: npt.ArrayLike,
+        *,
+        k: int = 10,
+        where: Where | None = None,
+        min_score: float | None = None,
+        rescore: bool | None = None,
+    ) -> list[Hit]:
+        """`search` with a vector (dim,) in place of a text.
+
+        Raises:
+            InvalidVector: wrong dimension, NaN, infinity or zero length.
+        """
+        at = self._opened
+        at.check()
+        rows = at.one_row(vector)
+        return at.search(rows, k, where, min_score=min_score, rescore=rescore)[0]
+
+    def points_by_vector(
+        self, vector: npt.ArrayLike, *, k: int = 10, where: Where | None = None
+    ) -> list[Point]:
+        """`search_by_vector`, with payloads as they are stored."""
+        at = self._opened
+        at.check()
+        rows, chosen = at.one_row(vector), chosen_filter(where)
+        return nearest(at.backend, rows, positive(k), chosen, at.rescoring())[0]
+
+    def diverse(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        fetch_k: int = 50,
+        diversity: float = 0.5,
+        where: Where | None = None,
+    ) -> list[Hit]:
+        """Relevant documents that repeat each other little (maximal marginal relevance).
+
+        Args:
+            query: encoded under `Role.QUERY`.
+            k: most hits.
+            fetch_k: nearest documents to choose from.
+            diversity: 0 is a plain search, 1 is as unlike each other as can be.
+            where: see `rolevec.qdrant.filters.to_filter`.
+
+        Returns:
+            In the order chosen, with the cosine to the query as score.
+        """
+        at = self._opened
+        return _diverse(at, at.queries([query])[0], k, fetch_k, diversity, where)
+
+    def diverse_by_vector(
+        self,
+        vector: npt.ArrayLike,
+        *,
+        k: int = 10,
+        fetch_k: int = 50,
+        diversity: float = 0.5,
+        where: Where | None = None,
+    ) -> list[Hit]:
+        """`diverse` with a vector (dim,) in place of a text."""
+        at = self._opened
+        at.check()
+        return _diverse(at, at.one_row(vector)[0], k, fetch_k, diversity, where)
+
+    def recommend(
+        self,
+        liked: Sequence[Example],
+        disliked: Sequence[Example] = (),
+        *,
+        k: int = 10,
+        where: Where | None = None,
+    ) -> list[Hit]:
+        """Documents like some and unlike others.
+
+        A string is the id of a document if there is one, else a text. What is named by id is left
+        out of the result.
+
+        Args:
+            liked: ids, texts, documents or vectors (dim,); at least one.
+            disliked: the same; may be empty.
+            k: most hits.
+            where: see `rolevec.qdrant.filters.to_filter`.
+
+        Raises:
+            ValueError: nothing liked.
+            CollectionNotFound: an id that looks like one (digits, a UUID) is not there.
+        """
+        if isinstance(liked, (str, bytes)) or isinstance(disliked, (str, bytes)):
+            raise ValueError("recommend takes lists of examples, not a single one")
+        if not len(liked):
+            raise ValueError("recommend needs at least one liked example")
+        at = self._opened
+        at.check()
+        named = at.backend.retrieve(named_ids([*liked, *disliked]), with_vectors=True)
+        known = {point.id: point.vector for point in named if point.vector is not None}
+        examples = Examples(at.name, at.encoder, at.dim, known)
+        aim = preference(examples.rows(liked), examples.rows(disliked) if len(disliked) else None)
+        limit = positive(k) + len(known)
+        chosen = chosen_filter(where)
+        points = nearest(at.backend, aim[None, :], limit, chosen, at.rescoring())[0]
+        return [hit_of(point) for point in points if point.id not in known][:k]
+
+    def get(self, ids: Iterable[str | int] | str | int) -> list[Document]:
+        """Documents by id, in the order of the ids; those that are not there are left out."""
+        return [document_of(point.id, point.payload) for point in _points(self._opened, ids)]
+
+    def get_vectors(self, ids: Iterable[str | int] | str | int) -> dict[str, npt.NDArray[Any]]:
+        """Unit vectors (dim,) by document id; those that are not there are left out."""
+        found = _points(self._opened, ids, with_vectors=True)
+        return {
+            document_of(point.id, point.payload).id or str(point.id): point.vector
+            for point in found
+            if point.vector is not None
+        }
+
+    def count(self, where: Where | None = None) -> int:
+        """How many documents there are, or match."""
+        return self._opened.backend.count(chosen_filter(where))
+
+    def scroll(self, where: Where | None = None, *, batch_size: int = _PAGE) -> Iterator[Document]:
+        """All documents, or those that match, in the order of the engine's ids, page by page."""
+        for point in self.scroll_points(where, batch_size=batch_size):
+            yield document_of(point.id, point.payload)
+
+    def scroll_points(
+        self, where: Where | None = None, *, batch_size: int = _PAGE, with_vectors: bool = False
+    ) -> Iterator[Point]:
+        """`scroll`, with payloads as they are stored and, on request, vectors."""
+        backend, chosen, offset = self._opened.backend, chosen_filter(where), None
+        batch_size = positive(batch_size, "batch_size")
+        while True:
+            page, offset = backend.scroll(chosen, batch_size, offset, with_vectors=with_vectors)
+            yield from page
+            if offset is None:
+                return
+
+    asearch = threaded(search)
+    asearch_many = threaded(search_many)
+    asearch_by_vector = threaded(search_by_vector)
+    adiverse = threaded(diverse)
+    adiverse_by_vector = threaded(diverse_by_vector)
+    arecommend = threaded(recommend)
+    aget = threaded(get)
+    acount = threaded(count)
+
+
+def _diverse(
+    at: Opened,
+    vector: npt.NDArray[np.float32],
+    k: int,
+    fetch_k: int,
+    diversity: float,
+    where: Where | None,
+) -> list[Hit]:
+    limit = max(positive(k), positive(fetch_k, "fetch_k"))
+    found = at.backend.query(
+        vector[None, :], limit, chosen_filter(where), with_vectors=True,
+        rescoring=at.rescoring(),
+    )[0]  # fmt: skip
+    if not found:
+        return []
+    rows = np.vstack([cast("npt.NDArray[np.float32]", p.vector) for p in found])
+    return [hit_of(found[i]) for i in mmr(vector, rows, k, diversity)]
+
+
+def _points(
+    at: Opened, ids: Iterable[str | int] | str | int, *, with_vectors: bool = False
+) -> list[Point]:
+    wanted = list({point_id(i): None for i in listed_ids(ids)})
+    if not wanted:
+        return []
+    found = at.backend.retrieve(wanted, with_vectors=with_vectors)
+    by_id = {point.id: point for point in found}
+    return [by_id[i] for i in wanted if i in by_id]
