@@ -16,6 +16,7 @@ from rolevec.training import load_recipe, train
 from rolevec.training.plot import plot_losses
 
 _folder = click.Path(file_okay=False, path_type=Path)
+_path = click.Path(path_type=Path)
 
 
 def _settings(
@@ -36,7 +37,7 @@ def _settings(
 
 @click.command()
 @click.argument("recipe")
-@click.option("--data", type=_folder, help="Folder of training tables.")
+@click.option("--data", type=_path, help="Folder of training tables, or a file of pairs.")
 @click.option("--output", "-o", type=_folder, help="Folder for the model.")
 @click.option(
     "--cache",
@@ -66,11 +67,15 @@ def command(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Train an encoder by RECIPE: a .toml file, "light" for the bundled model's, or "contextual".
+    """Train an encoder by RECIPE: a .toml file, "tune", "light" or "contextual".
 
-    The data folder holds tables of pairs: parallel.tsv, pivot.tsv, lexicon.tsv, retrieval.tsv and
+    "tune" takes the bundled model further on your own pairs: --data is a .jsonl file whose lines
+    have "query", "positive" and maybe "negatives", as `rolevec mine` writes them. "light" is the
+    recipe of the bundled model itself.
+
+    Other data folders hold tables of pairs: parallel.tsv, pivot.tsv, lexicon.tsv, retrieval.tsv and
     paraphrase.tsv, each plain or as .gz or .xz; for transformers also hard.jsonl, mined negatives.
-    A recipe says kind = "static", which loads as "static:FOLDER", or kind = "transformer".
+    A recipe says kind = "static" or "tune", which load as "static:FOLDER", or kind = "transformer".
     """
     given = {"data": data, "output": output, "cache": cache}
     config = load_recipe(
@@ -87,13 +92,16 @@ def command(
                 "folder": str(result.folder),
                 "seconds": round(seconds, 1),
                 "losses": result.losses,
+                "metric": result.metric,
+                "before": result.before,
                 "development": result.development,
             }
         )
         return
     click.echo(f"The model is in {result.folder}; it took {seconds / 60:.1f} minutes.")
     if result.development is not None:
-        click.echo(f"Held-out pairs found: {result.development:.1%}")
+        before = "" if result.before is None else f", {result.before:.1%} before"
+        click.echo(f"Held-out pairs, {result.metric}: {result.development:.1%}{before}")
     click.echo(f"Try: rolevec doctor {result.model}")
 
 
@@ -104,6 +112,6 @@ def _find(recipe: str) -> Path:
     if packaged.is_file():
         return packaged
     raise click.BadParameter(
-        f"there is no recipe {recipe!r}; give a .toml file, 'light' or 'contextual'",
+        f"there is no recipe {recipe!r}; give a .toml file, 'tune', 'light' or 'contextual'",
         param_hint="RECIPE",
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rolevec.training.result import TrainResult
     from rolevec.training.run import load_recipe, train
     from rolevec.training.transformer_config import Architecture, TransformerConfig
+    from rolevec.training.tune_config import TuneConfig
 
 __all__ = [
     "Architecture",
@@ -21,6 +22,7 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "TransformerConfig",
+    "TuneConfig",
     "convert_static",
     "load_recipe",
     "mine_hard_negatives",
@@ -35,6 +37,7 @@ _HOME = {
     "TrainConfig": "rolevec.training.config",
     "TrainResult": "rolevec.training.result",
     "TransformerConfig": "rolevec.training.transformer_config",
+    "TuneConfig": "rolevec.training.tune_config",
     "convert_static": "rolevec.training.convert",
     "load_recipe": "rolevec.training.run",
     "mine_hard_negatives": "rolevec.training.mining",

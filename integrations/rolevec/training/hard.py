@@ -40,7 +40,7 @@ def write_hard_negatives(path: Path, rows: Iterable[HardNegatives]) -> int:
 
 
 def read_hard_negatives(path: Path) -> Iterator[HardNegatives]:
-    """Stream a file (plain, .gz or .xz) of objects with "query", "positive" and "negatives".
+    """Stream a file (plain, .gz or .xz) of objects with "query", "positive" and maybe "negatives".
 
     Raises:
         ValueError: a line is no such object; the message names file and line.
@@ -55,7 +55,7 @@ def read_hard_negatives(path: Path) -> Iterator[HardNegatives]:
 
 def _row(value: dict[str, object]) -> HardNegatives:
     texts = [value["query"], value["positive"]]
-    negatives, scores = value["negatives"], value.get("scores") or ()
+    negatives, scores = value.get("negatives") or [], value.get("scores") or ()
     if not isinstance(negatives, list) or not isinstance(scores, list | tuple):
         raise TypeError("negatives and scores are lists")
     if not all(isinstance(text, str) for text in (*texts, *negatives)):

@@ -132,21 +132,7 @@ class TableLearner:
             return normalize(self._mapped(weighted_sums(self.rows, bag), bag))
 
     def _update(self, bag: Bags, gradient: torch.Tensor) -> None:
-        # The gradient of a row is the sum over its occurrences of the gradient of the bag it lies
-        # in: again a sum over bags, of bag numbers sorted by token.
-        lengths = np.diff(bag.offsets)
-        owner = np.repeat(np.arange(len(lengths)), lengths)
-        order = np.argsort(bag.ids, kind="stable")
-        ranked = bag.ids[order]
-        starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
-        touched = torch.from_numpy(ranked[starts])
-        slopes = embedding_bag(
-            torch.from_numpy(owner[order]),
-            gradient,
-            torch.from_numpy(starts),
-            mode="sum",
-            per_sample_weights=torch.from_numpy(bag.weights[order]),
-        )
+        touched, slopes = row_slopes(bag, gradient)
         self._squares.index_add_(0, touched, vector_norm(slopes, dim=1).square() / slopes.shape[1])
         step = self._config.learning_rate * self._decay()
         steps = step / (self._squares[touched].sqrt() + 1e-12)
@@ -204,6 +190,33 @@ def weighted_sums(rows: torch.Tensor, bag: Bags) -> torch.Tensor:
         mode="sum",
         per_sample_weights=torch.from_numpy(bag.weights),
     )
+
+
+def row_slopes(bag: Bags, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """From the gradient of sums to that of rows.
+
+    Args:
+        bag: what was added up.
+        gradient: of each sum; shape (texts, dim).
+
+    Returns:
+        The rows that were met, ascending, shape (n,), and their gradients, shape (n, dim).
+    """
+    # The gradient of a row is the sum over its occurrences of the gradient of the bag it lies
+    # in: again a sum over bags, of bag numbers sorted by token.
+    lengths = np.diff(bag.offsets)
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    order = np.argsort(bag.ids, kind="stable")
+    ranked = bag.ids[order]
+    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+    slopes = embedding_bag(
+        torch.from_numpy(owner[order]),
+        gradient,
+        torch.from_numpy(starts),
+        mode="sum",
+        per_sample_weights=torch.from_numpy(bag.weights[order]),
+    )
+    return torch.from_numpy(ranked[starts]), slopes
 
 
 def _joined(left: Bags, right: Bags) -> Bags:

@@ -1,20 +1,24 @@
-"""One door to both kinds of runs."""
+"""One door to all kinds of runs."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rolevec.errors import MissingExtra
 from rolevec.training.config import TrainConfig
 from rolevec.training.recipe import read_toml
 from rolevec.training.result import TrainResult
 from rolevec.training.transformer_config import TransformerConfig
+from rolevec.training.tune_config import TuneConfig
+
+AnyConfig: TypeAlias = TrainConfig | TransformerConfig | TuneConfig
 
 # Kind of run -> its settings, and the packages without which it does not start.
-_KINDS: dict[str, tuple[type[TrainConfig] | type[TransformerConfig], tuple[str, ...]]] = {
+_KINDS: dict[str, tuple[type[AnyConfig], tuple[str, ...]]] = {
     "static": (TrainConfig, ("torch",)),
+    "tune": (TuneConfig, ("torch",)),
     "transformer": (
         TransformerConfig,
         ("torch", "transformers", "sentence_transformers", "datasets", "accelerate"),
@@ -22,8 +26,8 @@ _KINDS: dict[str, tuple[type[TrainConfig] | type[TransformerConfig], tuple[str, 
 }
 
 
-def load_recipe(recipe: str | Path, **changes: Any) -> TrainConfig | TransformerConfig:
-    """Read a recipe of either kind, "static" or "transformer"; it says which as ``kind``.
+def load_recipe(recipe: str | Path, **changes: Any) -> AnyConfig:
+    """Read a recipe of any kind, "static", "tune" or "transformer"; it says which as ``kind``.
 
     Args:
         recipe: a TOML file.
@@ -38,14 +42,14 @@ def load_recipe(recipe: str | Path, **changes: Any) -> TrainConfig | Transformer
     return _KINDS[kind][0].from_toml(recipe, **changes)
 
 
-def train(config: TrainConfig | TransformerConfig, *, progress: bool = True) -> TrainResult:
+def train(config: AnyConfig, *, progress: bool = True) -> TrainResult:
     """Train a model, or go on with a run that was killed.
 
     What has been done is kept in ``config.cache``, and a second run with the same settings starts
     from there. Equal settings and data give equal models on one machine.
 
     Args:
-        config: settings of a static model or of a transformer.
+        config: settings of a static model, of its tuning on your pairs, or of a transformer.
         progress: show speed, loss and time left on standard error.
 
     Raises:
@@ -60,6 +64,10 @@ def train(config: TrainConfig | TransformerConfig, *, progress: bool = True) -> 
         from rolevec.training.static import train_static
 
         return train_static(config, progress=progress)
+    if isinstance(config, TuneConfig):
+        from rolevec.training.tuning import train_tuned
+
+        return train_tuned(config, progress=progress)
     from rolevec.training.transformer import train_transformer
 
     return train_transformer(config, progress=progress)
