@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from rolevec.door import front_door
 
 if TYPE_CHECKING:
+    from rolevec.config.building import Config
+    from rolevec.config.files import load_config
     from rolevec.documents import JSON, Document, Hit
     from rolevec.encoders.loading import load_encoder, register_encoder
     from rolevec.encoders.protocol import Encoder
@@ -31,6 +33,7 @@ __version__ = "0.1.0.dev0"
 _HOME = {
     "AddReport": "rolevec.qdrant.adding",
     "Collection": "rolevec.qdrant.collection",
+    "Config": "rolevec.config.building",
     "Document": "rolevec.documents",
     "Encoder": "rolevec.encoders.protocol",
     "Fingerprint": "rolevec.fingerprint",
@@ -46,6 +49,7 @@ _HOME = {
     "TruncationWarning": "rolevec.truncation",
     "index_corpus": "rolevec.indexing.bulk",
     "list_collections": "rolevec.qdrant.stores",
+    "load_config": "rolevec.config.files",
     "load_encoder": "rolevec.encoders.loading",
     "load_scorer": "rolevec.encoders.scoring",
     "register_encoder": "rolevec.encoders.loading",
@@ -55,6 +59,7 @@ _HOME = {
 __all__ = [
     "AddReport",
     "Collection",
+    "Config",
     "Document",
     "Encoder",
     "Fingerprint",
@@ -70,6 +75,7 @@ __all__ = [
     "TruncationWarning",
     "index_corpus",
     "list_collections",
+    "load_config",
     "load_encoder",
     "load_scorer",
     "register_encoder",

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rolevec.cli.options import (
+    chosen,
     collection_options,
+    same_place,
     truncation_option,
 )
 from rolevec.cli.output import print_json
-from rolevec.encoders.loading import load_encoder
+from rolevec.config.building import Config
 from rolevec.indexing.bulk import index_corpus
 from rolevec.indexing.report import IndexReport
 from rolevec.indexing.sources import FileCorpus
-from rolevec.qdrant.collection import Collection
 
 _INTERRUPTED = 130
 
@@ -110,18 +111,13 @@ def command(
     is missing or has changed: a document is known again by its id, by the path of a text file, or
     by its content. So a run that was stopped, by Ctrl-C or a power cut, is finished by the next.
     """
-    # Cut texts are counted in the report; a warning for each batch would say it all over again.
-    quiet = "end" if truncation == "warn" else truncation
+    config = chosen(
+        model=model, truncation=truncation, store=store, collection=collection,
+        quantization=quantization, dimensions=dimensions, fields=fields,
+    )  # fmt: skip
+    config = _counting(config)
     corpus = FileCorpus(path, text_field, id_field)
-    encoder = load_encoder(model, truncation=quiet)  # type: ignore[arg-type]
-    with Collection.open(
-        collection,
-        encoder,
-        store=store,
-        quantization=quantization,  # type: ignore[arg-type]
-        dimensions=dimensions,
-        indexed_fields=fields,
-    ) as opened:
+    with config.collection() as opened:
         try:
             report = index_corpus(corpus, opened, resume=not again, progress=not as_json, **options)
         except KeyboardInterrupt:
@@ -132,8 +128,18 @@ def command(
         print_json({**_plain(report), "count": count})
         return
     _print_report(report)
-    click.echo(f"The collection {collection!r} in {store} holds {count} documents.")
-    click.echo(f'Try: rolevec search "your question"{_same_place(store, collection)}')
+    place = config.collection_settings
+    click.echo(f"The collection {place.name!r} in {place.store} holds {count} documents.")
+    click.echo(
+        f'Try: rolevec search "your question"{same_place(store=store, collection=collection)}'
+    )
+
+
+def _counting(config: Config) -> Config:
+    # Cut texts are counted in the report; a warning for each batch would say it all over again.
+    encoder = config.encoder_settings
+    quiet = "end" if encoder.truncation == "warn" else encoder.truncation
+    return replace(config, encoder_settings=replace(encoder, truncation=quiet))
 
 
 def _plain(report: IndexReport) -> dict[str, Any]:
@@ -167,13 +173,3 @@ def _print_report(report: IndexReport) -> None:
             " all: what left the source cannot be told. Mend them and run it again.",
             err=True,
         )
-
-
-def _same_place(store: str, collection: str) -> str:
-    context = click.get_current_context()
-    named = {"--store": ("store", store), "--collection": ("collection", collection)}
-    return "".join(
-        f" {option} {value}"
-        for option, (name, value) in named.items()
-        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
-    )

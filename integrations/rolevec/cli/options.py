@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
-from rolevec.encoders.loading import load_encoder
+from rolevec.config.building import Config
+from rolevec.config.files import load_config
+from rolevec.config.settings import CollectionSettings, EncoderSettings
 from rolevec.qdrant.collection import Collection
 from rolevec.qdrant.stores import DEFAULT_STORE
 from rolevec.truncation import TruncationPolicy
@@ -43,10 +47,35 @@ k_option = click.option(
 )
 
 
+_CONFIG = "rolevec.config"
+_CONFIG_FILE = "rolevec.config.file"
+# Option -> the setting of a collection's file that it changes.
+_SETTINGS = {
+    "store": "store",
+    "collection": "name",
+    "dimensions": "dimensions",
+    "quantization": "quantization",
+    "fields": "indexed_fields",
+}
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        ctx.meta[_CONFIG] = load_config(path)
+        ctx.meta[_CONFIG_FILE] = path
+
+
 def collection_options(function: F) -> F:
-    """Add --model, --store, --collection, --dimensions and --json."""
+    """Add --config, --model, --store, --collection, --dimensions and --json."""
     for option in (
         as_json,
+        click.option(
+            "--config",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            expose_value=False,
+            callback=_read_config,
+            help="File of `rolevec.load_config`; options given on the command line win over it.",
+        ),
         dimensions_option,
         click.option(
             "--collection",
@@ -93,7 +122,51 @@ where_option = click.option(
 )
 
 
+def chosen(**options: Any) -> Config:
+    """The file of --config, with what stands on the command line in its place; or the options.
+
+    A model on the command line takes nothing from the file's encoder: its prompts are another's.
+
+    Args:
+        **options: ``model``, ``truncation``, and what `_SETTINGS` names, as click gave them.
+    """
+    context = click.get_current_context()
+    config = context.meta.get(_CONFIG)
+    if config is None:
+        config = Config()
+    else:
+        written = click.core.ParameterSource.COMMANDLINE
+        options = {k: v for k, v in options.items() if context.get_parameter_source(k) is written}
+    encoder: EncoderSettings = config.encoder_settings
+    if "model" in options:
+        encoder = EncoderSettings(options["model"])
+    if "truncation" in options:
+        encoder = replace(encoder, truncation=options["truncation"])
+    given = {_SETTINGS[name]: value for name, value in options.items() if name in _SETTINGS}
+    collection: CollectionSettings = replace(config.collection_settings, **given)
+    return replace(config, encoder_settings=encoder, collection_settings=collection)
+
+
+def same_place(**options: str) -> str:
+    """What to write on the command line to reach the same collection, with a space before it.
+
+    Args:
+        **options: ``store`` and ``collection``, as click gave them.
+    """
+    context = click.get_current_context()
+    file = context.meta.get(_CONFIG_FILE)
+    default = click.core.ParameterSource.DEFAULT
+    return "".join(
+        [f" --config {file}" if file is not None else ""]
+        + [
+            f" --{name} {value}"
+            for name, value in options.items()
+            if context.get_parameter_source(name) is not default
+        ]
+    )
+
+
 def open_for_reading(name: str, model: str, store: str, dimensions: int | None) -> Collection:
     """A collection that is there already, with the encoder that wrote it."""
-    encoder = load_encoder(model)
-    return Collection.open(name, encoder, store=store, dimensions=dimensions, create=False)
+    config = chosen(collection=name, model=model, store=store, dimensions=dimensions)
+    return config.collection(create=False)

@@ -25,13 +25,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from rolevec.errors import RolevecError
-
-T = TypeVar("T")
+from rolevec.tables import read_table
 
 TokenIds = Literal["cl100k_base", "model"]
 OpenAITruncation = Literal["error", "end", "start"]
@@ -264,50 +263,12 @@ def read_settings(data: Mapping[str, Any]) -> Settings:
             tables = parts[name]
             if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
                 raise ValueError(f"{name} is a list of tables: [[{name}]]")
-            parts[name] = tuple(_read(kind, table, f"[[{name}]]") for table in tables)
+            parts[name] = tuple(read_table(kind, table, f"[[{name}]]") for table in tables)
     if "limits" in parts:
         if not isinstance(parts["limits"], dict):
             raise ValueError("limits is a table: [limits]")
-        parts["limits"] = _read(Limits, parts["limits"], "[limits]")
-    return _read(Settings, parts, "the settings")
-
-
-def _read(kind: type[T], table: Mapping[str, Any], place: str) -> T:
-    assert is_dataclass(kind)
-    known = {f.name: f.type for f in fields(kind)}
-    unknown = sorted(table.keys() - known.keys())
-    if unknown:
-        raise ValueError(f"{place}: there is no {', '.join(unknown)}; there is {', '.join(known)}")
-    given = {
-        name: _value(value, str(known[name]), f"{place}: {name}") for name, value in table.items()
-    }
-    try:
-        return kind(**given)
-    except TypeError as error:
-        raise ValueError(f"{place}: {error}") from error
-
-
-def _value(value: Any, kind: str, place: str) -> Any:
-    """A TOML value as a field of that annotation takes it."""
-    if isinstance(value, list) and kind == "tuple[str, ...]":
-        if not all(isinstance(item, str) for item in value):
-            raise ValueError(f"{place} is a list of strings")
-        return tuple(value)
-    expected = _TYPES.get(kind)
-    wrong = expected is not None and not isinstance(value, expected)
-    if wrong or (isinstance(value, bool) and kind in ("int", "float")):
-        raise ValueError(f"{place} = {value!r} is no {kind}")
-    return value
-
-
-_TYPES: dict[str, type[Any] | tuple[type[Any], ...]] = {
-    "str": str,
-    "int": int,
-    "float": (int, float),
-    "bool": bool,
-    "tuple[str, ...]": tuple,
-    "Mapping[str, Any]": dict,
-}
+        parts["limits"] = read_table(Limits, parts["limits"], "[limits]")
+    return read_table(Settings, parts, "the settings")
 
 
 def _positive(settings: object, *names: str) -> None:
