@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rolevec.qdrant.adding import AddReport
     from rolevec.qdrant.collection import Collection
     from rolevec.qdrant.stores import list_collections
+    from rolevec.ranking.clustering.cluster import Clusters, cluster
     from rolevec.ranking.rerank import rerank
     from rolevec.roles import Role
     from rolevec.truncation import TruncationReport, TruncationWarning
@@ -32,6 +33,7 @@ __version__ = "0.1.0.dev0"
 # Public name -> the module that defines it; nothing is imported before it is asked for.
 _HOME = {
     "AddReport": "rolevec.qdrant.adding",
+    "Clusters": "rolevec.ranking.clustering.cluster",
     "Collection": "rolevec.qdrant.collection",
     "Config": "rolevec.config.building",
     "Document": "rolevec.documents",
@@ -47,6 +49,7 @@ _HOME = {
     "RolevecError": "rolevec.errors",
     "TruncationReport": "rolevec.truncation",
     "TruncationWarning": "rolevec.truncation",
+    "cluster": "rolevec.ranking.clustering.cluster",
     "index_corpus": "rolevec.indexing.bulk",
     "list_collections": "rolevec.qdrant.stores",
     "load_config": "rolevec.config.files",
@@ -58,6 +61,7 @@ _HOME = {
 
 __all__ = [
     "AddReport",
+    "Clusters",
     "Collection",
     "Config",
     "Document",
@@ -73,6 +77,7 @@ __all__ = [
     "RolevecError",
     "TruncationReport",
     "TruncationWarning",
+    "cluster",
     "index_corpus",
     "list_collections",
     "load_config",

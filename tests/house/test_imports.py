@@ -64,6 +64,8 @@ OPTIONAL = {
     "orjson": {"server/"},
     "pyarrow": {"indexing/parquet.py"},
     "yaml": {"config/yaml_text.py"},
+    "sklearn": {"ranking/clustering/estimators.py"},
+    "threadpoolctl": {"ranking/clustering/estimators.py"},
     "semantic_text_splitter": {"indexing/splitting.py"},
 }
 

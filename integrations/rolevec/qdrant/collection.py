@@ -10,17 +10,17 @@ from rolevec.encoders.protocol import Encoder
 from rolevec.errors import CollectionNotFound
 from rolevec.fingerprint import Fingerprint
 from rolevec.qdrant.backends.protocol import Backend
+from rolevec.qdrant.clustering import Clustering
 from rolevec.qdrant.identity import About, Quantization
 from rolevec.qdrant.indexes import check_fields
 from rolevec.qdrant.opened import Opened
 from rolevec.qdrant.opening import create_or_accept
-from rolevec.qdrant.reading import Reading
 from rolevec.qdrant.stores import DEFAULT_STORE, Store, open_backend
 from rolevec.qdrant.writing import Writing
 from rolevec.vectors import check_dimensions
 
 
-class Collection(Reading, Writing):
+class Collection(Clustering, Writing):
     """Documents and their vectors under one name; open it with `Collection.open`.
 
     Every vector is checked (dimension, finite, not zero) and of length 1, distances are cosine,

@@ -1,0 +1,1 @@
+"""Clustering: groups of vectors, their keywords, and a map of them."""

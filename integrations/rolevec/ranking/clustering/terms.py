@@ -1,0 +1,106 @@
+"""Texts as terms: words, and in scripts that put no spaces between them, runs of pieces."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from tokenizers import Tokenizer
+
+from rolevec.models.bundled import light_folder
+
+# What a text is about stands in its first pages.
+_CHARACTERS = 4000
+_LOOKED_AT = 80
+_AT_ONCE = 1024
+# Longest term of a script without spaces, in pieces of the tokenizer and in characters.
+_PIECES = 3
+_LONGEST = 12
+# Scripts without spaces between words, as Unicode 16.0 (UAX #14, class SA, and the ideographic
+# scripts) has them: Thai and Lao, Tibetan, Myanmar, Khmer, kana, Han with its extensions.
+_UNSPACED = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u19e0-\u19ff\ua9e0-\ua9ff\uaa60-\uaa7f"
+    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+    "\U00020000-\U000323af"
+)
+_JOINERS = "'’\u200c\u200d\u00b7"
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    """A word: letters with their combining marks, joined by apostrophes; or an unspaced run."""
+    # Python's \w leaves out combining marks, which would cut words of India's scripts at vowels.
+    marks = _ranges("M")
+    letter = rf"(?:(?![{_UNSPACED}])(?:[^\W_]|[{marks}]))"
+    unspaced = rf"(?:[{_UNSPACED}](?:[{marks}])*)+"
+    return re.compile(rf"{letter}+(?:[{_JOINERS}]{letter}+)*|{unspaced}")
+
+
+def _ranges(category: str) -> str:
+    """Unicode characters of a major category as the inside of a character class."""
+    codes = [c for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c))[0] == category]
+    starts = [c for i, c in enumerate(codes) if i == 0 or codes[i - 1] != c - 1]
+    ends = [c for i, c in enumerate(codes) if i + 1 == len(codes) or codes[i + 1] != c + 1]
+    return "".join(
+        f"{re.escape(chr(a))}-{re.escape(chr(b))}" for a, b in zip(starts, ends, strict=True)
+    )
+
+
+@cache
+def _is_unspaced() -> re.Pattern[str]:
+    return re.compile(f"[{_UNSPACED}]")
+
+
+@cache
+def _pieces() -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(light_folder() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def script_of(text: str) -> str:
+    """The script of most letters at a text's beginning, by the names that Unicode gives them."""
+    names = (unicodedata.name(letter, "") for letter in text[:_LOOKED_AT] if letter.isalpha())
+    scripts = Counter(name.partition(" ")[0] for name in names)
+    return max(sorted(scripts), key=lambda script: scripts[script], default="")
+
+
+def terms_of(texts: Sequence[str]) -> Iterator[set[str]]:
+    """The different terms of each text, as they are written, in order of the texts.
+
+    Words have at least two letters and are no numbers. Where a script puts no spaces between words,
+    terms are one to three neighbouring pieces of the bundled model's tokenizer, of at least two
+    characters. Only the first 4000 characters of a text are read.
+    """
+    for start in range(0, len(texts), _AT_ONCE):
+        found: list[set[str]] = []
+        runs: list[tuple[int, str]] = []
+        for number, text in enumerate(texts[start : start + _AT_ONCE]):
+            words = _words().findall(unicodedata.normalize("NFC", text[:_CHARACTERS]))
+            runs += [(number, word) for word in words if _is_unspaced().match(word)]
+            found.append({word for word in words if _is_word(word)})
+        encoded = _pieces().encode_batch([run for _, run in runs], add_special_tokens=False)
+        for (number, run), tokens in zip(runs, encoded, strict=True):
+            found[number].update(_neighbours(run, [begin for begin, _ in tokens.offsets]))
+        yield from found
+
+
+def _is_word(word: str) -> bool:
+    if _is_unspaced().match(word):
+        return False
+    return len(word) >= 2 and not any(character.isdigit() for character in word)
+
+
+def _neighbours(run: str, begins: list[int]) -> Iterator[str]:
+    """Terms of one to three pieces of a run that begin and end between characters as read."""
+    # A combining mark belongs to the letter before it.
+    borders = sorted({b for b in begins if unicodedata.category(run[b])[0] != "M"} | {len(run)})
+    for i, begin in enumerate(borders):
+        for end in borders[i + 1 : i + 1 + _PIECES]:
+            if 2 <= end - begin <= _LONGEST:
+                yield run[begin:end]
