@@ -66,6 +66,7 @@ OPTIONAL = {
     "yaml": {"config/yaml_text.py"},
     "sklearn": {"ranking/clustering/estimators.py"},
     "threadpoolctl": {"ranking/clustering/estimators.py"},
+    "ray": {"indexing/ray.py"},
     "semantic_text_splitter": {"indexing/splitting.py"},
 }
 

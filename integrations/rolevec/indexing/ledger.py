@@ -107,6 +107,15 @@ class Ledger:
         query = "SELECT 1 FROM points WHERE scope = ? AND point = ?"
         return self._database.execute(query, (scope, _key(point))).fetchone() is not None
 
+    def contents(self, points: Iterable[PointId]) -> dict[PointId, bytes]:
+        """What this source last put there, or meant to, of those that it did."""
+        query = "SELECT content FROM points WHERE scope = ? AND point = ?"
+        found = {
+            point: self._database.execute(query, (self._scope, _key(point))).fetchone()
+            for point in points
+        }
+        return {point: bytes(row[0]) for point, row in found.items() if row is not None}
+
     def intend(self, entries: Iterable[Entry]) -> None:
         """Note, durably, what is about to be written."""
         rows = [(self._scope, _key(e.point), e.id, e.content, self._run) for e in entries]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from rolevec.errors import MissingExtra
 
@@ -35,9 +39,75 @@ def parquet_count(file: Path) -> int:
         return 0
 
 
+def table_of(columns: Mapping[str, Any]) -> Any:
+    """An Arrow table of some columns; a matrix becomes a column of lists of one size.
+
+    Raises:
+        MissingExtra: ``pyarrow`` is not installed.
+    """
+    try:
+        import pyarrow  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise MissingExtra("pyarrow", "parquet") from error
+
+    def column(values: Any) -> Any:
+        if not isinstance(values, np.ndarray):
+            return pyarrow.array(values)
+        flat = pyarrow.array(np.ascontiguousarray(values).ravel())
+        return pyarrow.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+    return pyarrow.table({name: column(values) for name, values in columns.items()})
+
+
+def write_table(file: Path, columns: Mapping[str, Any], notes: Mapping[str, str]) -> None:
+    """Write columns in one step: a kill leaves the file whole, or as it was.
+
+    Args:
+        file: replaced if it is there; its folder must be.
+        columns: name -> list, or matrix (n, dim).
+        notes: kept in the schema's metadata.
+
+    Raises:
+        MissingExtra: ``pyarrow`` is not installed.
+    """
+    table = table_of(columns).replace_schema_metadata(dict(notes))
+    # Of its own: two processes may write the same file at once.
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    with part.open("wb") as opened:
+        _pyarrow().write_table(table, opened, compression="zstd")
+        opened.flush()
+        os.fsync(opened.fileno())
+    part.replace(file)
+
+
+def read_notes(file: Path) -> dict[str, str]:
+    """What `write_table` noted in a file; empty if nobody did.
+
+    Raises:
+        ValueError, OSError: the file is damaged or no Parquet.
+    """
+    notes = _pyarrow().read_schema(file).metadata or {}
+    return {name.decode(): value.decode() for name, value in notes.items()}
+
+
+def read_table(file: Path, matrix: str) -> tuple[dict[str, list[Any]], npt.NDArray[np.float32]]:
+    """The columns of a file as lists, and the one named ``matrix`` as float32 rows (n, dim).
+
+    Raises:
+        ValueError, OSError, KeyError: the file is damaged or no Parquet, or has no such column.
+    """
+    table = _pyarrow().read_table(file)
+    lists = table.column(matrix).combine_chunks()
+    rows = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    columns = {
+        name: table.column(name).to_pylist() for name in table.column_names if name != matrix
+    }
+    return columns, rows.reshape(table.num_rows, -1)
+
+
 def _pyarrow() -> Any:
     try:
-        from pyarrow import parquet  # type: ignore[import-untyped]
+        from pyarrow import parquet
     except ImportError as error:
         raise MissingExtra("pyarrow", "parquet") from error
     return parquet

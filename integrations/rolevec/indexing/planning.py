@@ -89,6 +89,7 @@ class Planner:
         tally: counts of the run.
         reject: told of documents that are none.
         advance: told of source documents that are done.
+        batches_ahead: batches that may be planned and not yet written.
     """
 
     writer: BulkWriter

@@ -62,9 +62,13 @@ class Tally:
 
     def wrote(self, count: int, tokens: float, truncation: TruncationReport | None) -> None:
         """Count a batch."""
-        dropped: Sequence[int] = truncation.dropped if truncation else ()
-        self.added += count
         self.tokens += tokens
+        self.loaded(count, 0, truncation.dropped if truncation else ())
+
+    def loaded(self, count: int, unchanged: int, dropped: Sequence[int]) -> None:
+        """Count documents that were encoded earlier, and tokens dropped from each then."""
+        self.added += count
+        self.unchanged += unchanged
         self.truncated += sum(1 for n in dropped if n)
         self.dropped_tokens += sum(dropped)
 

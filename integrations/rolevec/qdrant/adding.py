@@ -6,16 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy.typing as npt
+
 from rolevec.documents import Document
 from rolevec.encoders.base import check_texts, check_utf8
 from rolevec.encoders.protocol import Encoder
-from rolevec.errors import InvalidDocument, InvalidText
+from rolevec.errors import InvalidDocument, InvalidText, InvalidVector
 from rolevec.qdrant.backends.protocol import Point
 from rolevec.qdrant.ids import content_id, id_text, point_id
 from rolevec.qdrant.payloads import payload_of, plain_metadata
 from rolevec.roles import Role
 from rolevec.truncation import TruncationReport, enforce
-from rolevec.vectors import Matrix
+from rolevec.vectors import Matrix, cut_dimensions, unit_rows
 
 # A batch ends early at this many characters: long texts must not make a batch of any size.
 _BATCH_CHARACTERS = 4_000_000
@@ -130,6 +132,18 @@ def batches(documents: Iterable[Document | str], size: int) -> Iterator[tuple[li
             batch, read, characters = {}, 0, 0
     if batch:
         yield list(batch.values()), read
+
+
+def checked_rows(encoder: Encoder, vectors: npt.ArrayLike, count: int, dim: int) -> Matrix:
+    """An encoder's vectors in the collection's dimension; checked, since anyone may write one.
+
+    Raises:
+        InvalidVector: not one for each text, or not finite.
+    """
+    rows = unit_rows(vectors, encoder.dim)
+    if len(rows) != count:
+        raise InvalidVector(f"{encoder.name} gave {len(rows)} vectors for {count} texts")
+    return cut_dimensions(rows, dim)
 
 
 def points_of(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rolevec.documents import Document
-from rolevec.encoders.protocol import encode_with_report
-from rolevec.qdrant.adding import points_of
+from rolevec.encoders.protocol import Encoder, encode_with_report
+from rolevec.fingerprint import Fingerprint
+from rolevec.qdrant.adding import checked_rows, points_of
 from rolevec.qdrant.backends.protocol import Point
 from rolevec.qdrant.collection import Collection
 from rolevec.qdrant.ids import PointId
@@ -16,6 +19,35 @@ from rolevec.roles import Role
 from rolevec.truncation import TruncationReport
 
 _PAGE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PointMaker:
+    """Documents as points, without the collection that they are for.
+
+    Attributes:
+        encoder: makes the vectors.
+        dim: of the collection.
+    """
+
+    encoder: Encoder
+    dim: int
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What the collection says of vectors made like this."""
+        return self.encoder.fingerprint.with_dim(self.dim)
+
+    def encode(self, documents: Sequence[Document]) -> tuple[list[Point], TruncationReport]:
+        """Points ready to write.
+
+        Raises:
+            InputTooLong: a text is too long, and that is an error to the encoder.
+            InvalidVector: the encoder gave none for a text, or one that is not finite.
+        """
+        encoded = encode_with_report(self.encoder, [d.text for d in documents], Role.DOCUMENT)
+        vectors = checked_rows(self.encoder, encoded.vectors, len(documents), self.dim)
+        return points_of(documents, vectors, encoded.truncation.dropped), encoded.truncation
 
 
 class BulkWriter:
@@ -29,6 +61,13 @@ class BulkWriter:
         self._collection = collection
         self._backend = collection._backend
         self.encoder = collection.encoder
+        # Touches the encoder only, so it may work in a thread or process of its own.
+        self.maker = PointMaker(collection.encoder, collection.dim)
+
+    @property
+    def name(self) -> str:
+        """Of the collection."""
+        return self._collection.name
 
     @property
     def folder(self) -> Path | None:
@@ -39,6 +78,14 @@ class BulkWriter:
     def address(self) -> str | None:
         """Of a server; None for ":memory:" and an embedded collection."""
         return getattr(self._backend, "address", None)
+
+    @property
+    def reach(self) -> dict[str, Any] | None:
+        """What a `QdrantClient` of another process needs to reach the same server, keys included.
+
+        None for a collection that only this process can write.
+        """
+        return getattr(self._backend, "reach", None)
 
     def check(self) -> str:
         """The digest of the collection's fingerprint.
@@ -55,16 +102,6 @@ class BulkWriter:
             for point in self._backend.retrieve(ids[start : start + _PAGE]):
                 found[point.id] = document_of(point.id, point.payload)
         return found
-
-    def encode(self, documents: Sequence[Document]) -> tuple[list[Point], TruncationReport]:
-        """Points ready to write; touches the encoder only, so it may run in a thread of its own.
-
-        Raises:
-            InputTooLong: a text is too long, and that is an error to the encoder.
-        """
-        encoded = encode_with_report(self.encoder, [d.text for d in documents], Role.DOCUMENT)
-        vectors = self._collection._opened.cut(encoded.vectors, len(documents))
-        return points_of(documents, vectors, encoded.truncation.dropped), encoded.truncation
 
     def write(self, points: Mapping[PointId, Point]) -> None:
         """Write points; they survive the death of the process, and a power cut after `flush`.

@@ -11,12 +11,13 @@ import numpy.typing as npt
 from rolevec.documents import Hit
 from rolevec.encoders.protocol import Encoder
 from rolevec.errors import InvalidVector, RolevecError, UnsupportedByBackend, shown
+from rolevec.qdrant.adding import checked_rows
 from rolevec.qdrant.arguments import chosen_filter, is_number, positive
 from rolevec.qdrant.backends.protocol import Backend, Rescoring
 from rolevec.qdrant.identity import About, check_encoder
 from rolevec.qdrant.nearest import hit_of, nearest
 from rolevec.roles import Role
-from rolevec.vectors import Matrix, cut_dimensions, unit_rows
+from rolevec.vectors import Matrix, unit_rows
 
 if TYPE_CHECKING:
     from rolevec.qdrant.filters import Where
@@ -67,15 +68,8 @@ class Opened:
         return self.cut(self.encoder.encode(texts, Role.QUERY), len(texts))
 
     def cut(self, vectors: npt.ArrayLike, count: int) -> Matrix:
-        """An encoder's vectors in the collection's dimension; checked, since anyone may write one.
-
-        Raises:
-            InvalidVector: not one for each text, or not finite.
-        """
-        rows = unit_rows(vectors, self.encoder.dim)
-        if len(rows) != count:
-            raise InvalidVector(f"{self.encoder.name} gave {len(rows)} vectors for {count} texts")
-        return cut_dimensions(rows, self.dim)
+        """An encoder's vectors in the collection's dimension, see `checked_rows`."""
+        return checked_rows(self.encoder, vectors, count, self.dim)
 
     def one_row(self, vector: npt.ArrayLike) -> Matrix:
         """A vector (dim,) of any length as a unit row (1, dim)."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rolevec import Collection, Document, index_corpus
 from rolevec.errors import CollectionMismatch, InvalidDocument, RolevecError
+from rolevec.indexing.ray import RayOptions
 from rolevec.testing import FakeEncoder
 
 
@@ -209,7 +210,8 @@ def test_memory_has_no_ledger(store, tmp_path):
 def test_what_is_not_there_is_refused_by_name(store):
     collection = store()
     for options, word in [
-        ({"backend": "ray"}, "ray"),
+        ({"backend": "spark"}, "spark"),
+        ({"ray": RayOptions()}, "ray"),
         ({"workers": 0}, "workers=0"),
         ({"overlap": 3}, "overlap=3"),
     ]:

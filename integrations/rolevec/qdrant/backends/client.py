@@ -73,6 +73,11 @@ class ClientBackend:
         options = self._client.init_options
         return str(options.get("url") or f"{options.get('host')}:{options.get('port')}")
 
+    @property
+    def reach(self) -> dict[str, Any] | None:
+        """Options of a client for the same server; None in local mode."""
+        return None if self._local else dict(self._client.init_options)
+
     def _call(self, use: Callable[[QdrantClient], T]) -> T:
         if self._closed:
             raise RolevecError(f"the collection {self._collection!r} is closed; open it again")

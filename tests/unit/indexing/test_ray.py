@@ -1,0 +1,110 @@
+"""index_corpus by actors of Ray on this machine."""
+
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from rolevec import Document, index_corpus, load_encoder
+
+pytestmark = pytest.mark.slow
+
+LIGHT = partial(load_encoder, "light", truncation="end")
+
+
+def children(of):
+    """Processes below one, as pid -> command line."""
+    parents, lines = {}, {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            lines[int(entry.name)] = (entry / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:  # gone meanwhile
+            continue
+        parents[int(entry.name)] = int(fields[1])
+    found, last = set(), {of}
+    while last := {pid for pid, parent in parents.items() if parent in last} - found:
+        found |= last
+    return {pid: lines[pid] for pid in found}
+
+
+def actors():
+    return [pid for pid, line in children(os.getpid()).items() if line.startswith("ray::MapWorker")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster():
+    """One Ray for all tests: it takes seconds to start."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    ray = pytest.importorskip("ray")
+    before = set(children(os.getpid()))
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+    deadline = time.monotonic() + 20
+    while (left := set(children(os.getpid())) - before) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left
+
+
+def corpus(count, start=0):
+    for n in range(start, start + count):
+        yield Document(f"text number {n} " * (n % 9 + 1), str(n), {"n": n, "lang": "de"})
+
+
+def run(documents, collection, **options):
+    settings = {"backend": "ray", "workers": 2, "progress": False, "batch_tokens": 2000}
+    return index_corpus(documents, collection, **(settings | options))
+
+
+def test_the_result_is_that_of_one_process(store, contents, tmp_path):
+    """Splits, rejects, cut texts, equal ids and deletions included."""
+    lines = tmp_path / "texts.txt"
+    lines.write_text("One sentence here. Another one there. " * 90)
+
+    def documents():
+        yield from corpus(600)
+        yield Document(" ", "blank")
+        yield Document(lines.read_text(), "long")
+        yield Document("first self", "same")
+        yield from corpus(300, 600)
+        yield Document("last self", "same")
+
+    reports = []
+    for name, backend in [("one", "local"), ("two", "ray")]:
+        options = {"backend": backend, "workers": 2 if backend == "ray" else 1, "source": "s"}
+        collection = store(name)
+        first = run(documents(), collection, split=100, overlap=5, **options)
+        again = run(documents(), collection, split=100, overlap=5, **options)
+        less = run(corpus(500), collection, sync=True, **options)
+        three = (first, again, less)
+        reports.append([(r.added, r.unchanged, r.deleted, r.rejected, r.tokens) for r in three])
+    assert reports[0] == reports[1]
+    assert contents(store("one")) == contents(store("two"))
+
+
+def test_an_actor_killed_in_the_middle(store, contents):
+    """Nothing is lost, nothing comes twice; the next run encodes nothing."""
+    killed = []
+
+    def documents():
+        for n, document in enumerate(corpus(3000)):
+            if n == 1500:
+                killed.extend(actors()[:1])
+                for pid in killed:
+                    os.kill(pid, signal.SIGKILL)
+            yield document
+
+    collection = store("killed")
+    report = run(documents(), collection)
+    assert killed
+    assert (report.added, report.rejected) == (3000, 0)
+    undisturbed = store("undisturbed")
+    index_corpus(corpus(3000), undisturbed, progress=False, batch_tokens=2000)
+    assert contents(collection) == contents(undisturbed)
+    again = run(corpus(3000), collection)
+    assert (again.added, again.unchanged) == (0, 3000)
+    assert not (collection._backend.folder / "shards").exists()
