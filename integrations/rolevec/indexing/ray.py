@@ -30,7 +30,7 @@ from rolevec.indexing.encoding import Done
 from rolevec.indexing.parquet import table_of
 from rolevec.indexing.planning import Batch
 from rolevec.indexing.running import Run
-from rolevec.indexing.shards import load_shards, shard_files
+from rolevec.indexing.shards import SUFFIX, load_shards, shard_files
 from rolevec.qdrant.bulk import BulkWriter
 
 SHARDS = "shards"
@@ -264,12 +264,15 @@ def _shard_folder(writer: BulkWriter, options: RayOptions) -> Iterator[tuple[Pat
         folder.mkdir(parents=True, exist_ok=True)
         mark = folder / f".{uuid.uuid4().hex}.mark"
         mark.touch()
-        stack.callback(_leave, folder, mark)
+        stack.callback(_leave, folder, mark, own=options.shards is None)
         yield folder, mark.name
 
 
-def _leave(folder: Path, mark: Path) -> None:
+def _leave(folder: Path, mark: Path, *, own: bool) -> None:
     mark.unlink(missing_ok=True)
+    if own:
+        for part in folder.glob(f".*{SUFFIX}.*.part"):  # of an actor that died
+            part.unlink(missing_ok=True)
     with suppress(OSError):  # shards are in it
         folder.rmdir()
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from rolevec import Document, index_corpus, load_encoder
+from rolevec.indexing.ray import RayOptions
+from rolevec.indexing.shards import shard_files
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +34,17 @@ def children(of):
 
 
 def actors():
-    return [pid for pid, line in children(os.getpid()).items() if line.startswith("ray::MapWorker")]
+    lines = children(os.getpid())
+    return {pid for pid, line in lines.items() if line.startswith("ray::MapWorker")}
+
+
+def kill_one(but):
+    """Kill one actor that was not there before."""
+    deadline = time.monotonic() + 60
+    while not (found := actors() - but):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(found.pop(), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,19 +100,16 @@ def test_the_result_is_that_of_one_process(store, contents, tmp_path):
 
 def test_an_actor_killed_in_the_middle(store, contents):
     """Nothing is lost, nothing comes twice; the next run encodes nothing."""
-    killed = []
+    old = actors()
 
     def documents():
         for n, document in enumerate(corpus(3000)):
-            if n == 1500:
-                killed.extend(actors()[:1])
-                for pid in killed:
-                    os.kill(pid, signal.SIGKILL)
+            if n in {900, 2000}:
+                kill_one(but=old)
             yield document
 
     collection = store("killed")
     report = run(documents(), collection)
-    assert killed
     assert (report.added, report.rejected) == (3000, 0)
     undisturbed = store("undisturbed")
     index_corpus(corpus(3000), undisturbed, progress=False, batch_tokens=2000)
@@ -108,3 +117,37 @@ def test_an_actor_killed_in_the_middle(store, contents):
     again = run(corpus(3000), collection)
     assert (again.added, again.unchanged) == (0, 3000)
     assert not (collection._backend.folder / "shards").exists()
+
+
+def test_a_driver_killed_before_it_loaded_its_shards(store, contents, tmp_path):
+    """What actors encoded is not encoded again, and what somebody wrote since stays."""
+    collection = store("c")
+    documents = list(corpus(300))
+    given = iter([*documents, "the end"])
+
+    class Died(BaseException):
+        pass
+
+    def dying():
+        for document in given:
+            if document == "the end":
+                deadline = time.monotonic() + 60
+                while not shard_files(shards) and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                raise Died
+            yield document
+
+    shards = tmp_path / "shared"
+    with pytest.raises(Died):
+        run(dying(), collection, ray=RayOptions(shards=shards))
+    left = shard_files(shards)
+    assert left
+    assert collection.count() < 300
+    there = collection.count()
+    report = run(documents, collection, ray=RayOptions(shards=shards, encoder=LIGHT))
+    assert report.unchanged > there
+    assert report.added + report.unchanged == 300
+    assert not shard_files(shards)
+    undisturbed = store("undisturbed")
+    undisturbed.add(documents)
+    assert contents(collection) == contents(undisturbed)
