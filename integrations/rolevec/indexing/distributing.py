@@ -27,7 +27,6 @@ from rolevec.indexing.running import Run
 from rolevec.indexing.shards import read_shard, write_shard
 from rolevec.qdrant.backends.protocol import Point
 from rolevec.qdrant.bulk import BulkWriter, PointMaker
-from rolevec.qdrant.collection import Collection
 from rolevec.qdrant.ids import PointId
 from rolevec.truncation import TruncationReport
 
@@ -186,7 +185,10 @@ class Worker:
         job.check_folder()
         self._job, self._attempt = job, attempt
         self._maker = job.maker()
-        self._writer = None if job.reach is None else _opened(job, self._maker.encoder)
+        reach = job.reach
+        self._writer = (
+            None if reach is None else BulkWriter.reached(job.collection, self._maker, reach)
+        )
 
     def do(self, number: int, row: bytes) -> Answer:
         """Encode and write a batch; an empty row is one that is done already.
@@ -231,14 +233,3 @@ class Worker:
                 if attempt == self._job.attempts or not for_now:
                     raise
             time.sleep(_PATIENCE * 2**attempt)
-
-
-def _opened(job: Job, encoder: Encoder) -> BulkWriter:
-    from qdrant_client import QdrantClient
-
-    dim = job.fingerprint.dim
-    client = QdrantClient(**(job.reach or {}))
-    collection = Collection.open(
-        job.collection, encoder, store=client, create=False, dimensions=dim
-    )
-    return BulkWriter(collection)

@@ -64,6 +64,27 @@ class BulkWriter:
         # Touches the encoder only, so it may work in a thread or process of its own.
         self.maker = PointMaker(collection.encoder, collection.dim)
 
+    @classmethod
+    def reached(cls, name: str, maker: PointMaker, reach: Mapping[str, Any]) -> BulkWriter:
+        """The writer of a collection on a server that another process has opened.
+
+        Args:
+            name: of the collection.
+            maker: of its points.
+            reach: given by the other's `BulkWriter.reach`.
+
+        Raises:
+            CollectionNotFound: it is gone.
+            CollectionMismatch: it is not this encoder's.
+        """
+        from qdrant_client import QdrantClient
+
+        client = QdrantClient(**reach)
+        opened = Collection.open(
+            name, maker.encoder, store=client, create=False, dimensions=maker.dim
+        )
+        return cls(opened)
+
     @property
     def name(self) -> str:
         """Of the collection."""
