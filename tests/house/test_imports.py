@@ -67,6 +67,7 @@ OPTIONAL = {
     "sklearn": {"ranking/clustering/estimators.py"},
     "threadpoolctl": {"ranking/clustering/estimators.py"},
     "ray": {"indexing/ray.py"},
+    "snowballstemmer": {"ranking/stemming.py"},
     "semantic_text_splitter": {"indexing/splitting.py"},
 }
 

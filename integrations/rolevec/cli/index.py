@@ -54,6 +54,13 @@ def _read_fields(
     help="Let the engine scan compressed vectors (new collections only).",
 )
 @click.option(
+    "--hybrid", is_flag=True, help="Keep keywords besides the vectors (new collections only)."
+)
+@click.option(
+    "--language",
+    help='With --hybrid: of all texts, such as "german", to search by stems of words.',
+)
+@click.option(
     "--index-field",
     "fields",
     multiple=True,
@@ -100,6 +107,8 @@ def command(
     quantization: str | None,
     dimensions: int | None,
     fields: dict[str, str],
+    hybrid: bool,
+    language: str | None,
     truncation: str,
     again: bool,
     **options: Any,
@@ -114,6 +123,7 @@ def command(
     config = chosen(
         model=model, truncation=truncation, store=store, collection=collection,
         quantization=quantization, dimensions=dimensions, fields=fields,
+        hybrid=hybrid, language=language,
     )  # fmt: skip
     config = _counting(config)
     corpus = FileCorpus(path, text_field, id_field)

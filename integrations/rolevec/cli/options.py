@@ -56,6 +56,8 @@ _SETTINGS = {
     "dimensions": "dimensions",
     "quantization": "quantization",
     "fields": "indexed_fields",
+    "hybrid": "hybrid",
+    "language": "language",
 }
 
 

@@ -21,6 +21,7 @@ from rolevec.cli.output import print_hits
 @k_option
 @where_option
 @click.option("--min-score", type=float, help="Leave out hits with a lower cosine.")
+@click.option("--hybrid", is_flag=True, help="Search by vectors and by keywords, and fuse the two.")
 def command(
     query: str,
     model: str,
@@ -31,7 +32,9 @@ def command(
     k: int,
     where: dict[str, Any] | None,
     min_score: float | None,
+    hybrid: bool,
 ) -> None:
     """Find the documents nearest to QUERY, in whatever language they are."""
     with open_for_reading(collection, model, store, dimensions) as opened:
-        print_hits(opened.search(query, k=k, where=where, min_score=min_score), as_json=as_json)
+        hits = opened.search(query, k=k, where=where, min_score=min_score, hybrid=hybrid)
+        print_hits(hits, as_json=as_json)

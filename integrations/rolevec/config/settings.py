@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from rolevec.errors import RolevecError
 from rolevec.qdrant.identity import Quantization
+from rolevec.ranking.lexical import Bm25
 from rolevec.truncation import TruncationPolicy
 
 RerankerKind = Literal["encoder", "cross-encoder"]
@@ -75,6 +76,8 @@ class CollectionSettings:
         quantization: None, "int8", "turbo4" or "binary".
         dimensions: leading coordinates that the collection keeps.
         indexed_fields: metadata field -> its type.
+        hybrid: keep keywords besides the vectors.
+        language: of all texts, for a hybrid collection that goes by stems of words; see `Bm25`.
         api_key_env: environment variable that holds the server's key; None is ``QDRANT_API_KEY``.
     """
 
@@ -83,11 +86,15 @@ class CollectionSettings:
     quantization: Quantization | None = None
     dimensions: int | None = None
     indexed_fields: Mapping[str, str] = field(default_factory=dict)
+    hybrid: bool = False
+    language: str | None = None
     api_key_env: str | None = None
 
     def __post_init__(self) -> None:
         if self.quantization is not None:
             _one_of("quantization", self.quantization, get_args(Quantization))
+        if self.language is not None and not self.hybrid:
+            raise ValueError("language is about keywords; it takes hybrid = true")
         _check_variable(self.api_key_env)
         _check_url("store", self.store)
 
@@ -97,7 +104,10 @@ class CollectionSettings:
         Raises:
             RolevecError: the variable that ``api_key_env`` names is not set.
         """
-        return _set(self, "name", "api_key_env") | _key(self.api_key_env, "[collection]")
+        options = _set(self, "name", "api_key_env", "language")
+        if self.language is not None:
+            options["hybrid"] = Bm25(self.language)
+        return options | _key(self.api_key_env, "[collection]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ class RolevecVectorStore(VectorStore):
             held against an existing one.
         collection_name: name of the collection.
         store: a folder, ":memory:", a server's URL, or a QdrantClient.
-        **options: of `Collection.open`: create, quantization, dimensions, indexed_fields, api_key,
-            adopt.
+        **options: of `Collection.open`: create, quantization, dimensions, indexed_fields, hybrid,
+            api_key, adopt.
 
     Raises:
         CollectionMismatch: the collection was written by another encoder.
@@ -206,14 +206,21 @@ class RolevecVectorStore(VectorStore):
     def similarity_search(
         self, query: str, k: int = 4, filter: Where | None = None, **kwargs: Any
     ) -> list[LangChainDocument]:
-        """The nearest documents; ``filter`` is a mapping over metadata or a Qdrant Filter."""
+        """The nearest documents.
+
+        Args:
+            query: what is looked for.
+            k: most documents.
+            filter: a mapping over metadata or a Qdrant Filter.
+            **kwargs: score_threshold, rescore and hybrid, see `Collection.search`.
+        """
         hits = self.collection.search(query, k=k, where=filter, **_search_options(kwargs))
         return [to_langchain(hit) for hit in hits]
 
     def similarity_search_with_score(
         self, query: str, k: int = 4, filter: Where | None = None, **kwargs: Any
     ) -> list[tuple[LangChainDocument, float]]:
-        """The nearest documents with their cosine in [-1, 1]."""
+        """The nearest documents with their cosine in [-1, 1]; a hybrid search scores by rank."""
         hits = self.collection.search(query, k=k, where=filter, **_search_options(kwargs))
         return [(to_langchain(hit), hit.score) for hit in hits]
 
@@ -245,7 +252,9 @@ class RolevecVectorStore(VectorStore):
         """`similarity_search_with_score` without blocking the event loop."""
         vector = await self._aquery(query)
         options = _search_options(kwargs)
-        hits = await self.collection.asearch_by_vector(vector, k=k, where=filter, **options)
+        hits = await self.collection.asearch_by_vector(
+            vector, k=k, where=filter, text=query, **options
+        )
         return [(to_langchain(hit), hit.score) for hit in hits]
 
     async def asimilarity_search_by_vector(
@@ -322,6 +331,18 @@ class RolevecVectorStore(VectorStore):
         vectors = await self.collection.encoder.aencode_queries([query])
         return cut_dimensions(vectors, self.collection.dim)[0]
 
+    def _similarity_search_with_relevance_scores(
+        self, query: str, k: int = 4, **kwargs: Any
+    ) -> list[tuple[LangChainDocument, float]]:
+        _refuse_hybrid(kwargs)
+        return super()._similarity_search_with_relevance_scores(query, k, **kwargs)
+
+    async def _asimilarity_search_with_relevance_scores(
+        self, query: str, k: int = 4, **kwargs: Any
+    ) -> list[tuple[LangChainDocument, float]]:
+        _refuse_hybrid(kwargs)
+        return await super()._asimilarity_search_with_relevance_scores(query, k, **kwargs)
+
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return lambda cosine: min(1.0, max(0.0, (cosine + 1) / 2))
 
@@ -339,9 +360,17 @@ def _selection(ids: list[str] | None, filter: Where | None, where: Where | None)
 
 def _search_options(kwargs: dict[str, Any]) -> dict[str, Any]:
     """The options of a search that LangChain spells differently, or not at all."""
-    known = {"score_threshold": "min_score", "min_score": "min_score", "rescore": "rescore"}
+    known = {"score_threshold": "min_score"} | {n: n for n in ("min_score", "rescore", "hybrid")}
     _refuse({name: value for name, value in kwargs.items() if name not in known})
     return {known[name]: value for name, value in kwargs.items()}
+
+
+def _refuse_hybrid(kwargs: dict[str, Any]) -> None:
+    if kwargs.get("hybrid"):
+        raise ValueError(
+            "relevance scores are cosines scaled to 0..1, and a hybrid search has none; use"
+            " similarity_search, or leave hybrid out"
+        )
 
 
 def _refuse(kwargs: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy.typing as npt
@@ -16,10 +17,13 @@ from llama_index.core.vector_stores.types import (
 from rolevec.errors import UnsupportedByBackend
 from rolevec.llama_index.filters import to_where
 from rolevec.llama_index.nodes import node_of_point
+from rolevec.qdrant.backends.protocol import Point
 from rolevec.qdrant.collection import Collection
 from rolevec.qdrant.ids import PointId, point_id
+from rolevec.ranking.fusion import Fusion
 
-_MODES = (VectorStoreQueryMode.DEFAULT, VectorStoreQueryMode.MMR)
+_WORDS = (VectorStoreQueryMode.HYBRID, VectorStoreQueryMode.SPARSE)
+_MODES = (VectorStoreQueryMode.DEFAULT, VectorStoreQueryMode.MMR, *_WORDS)
 _OPTIONS = frozenset({"mmr_threshold", "mmr_prefetch_factor", "mmr_prefetch_k"})
 
 
@@ -27,14 +31,17 @@ def check_query(query: VectorStoreQuery, options: Mapping[str, Any]) -> None:
     """Refuse what would be ignored.
 
     Raises:
-        UnsupportedByBackend: a mode other than "default" and "mmr".
+        UnsupportedByBackend: a mode that no collection has.
+        ValueError: a mode that goes by words, and no query_str.
         TypeError: an unknown option.
     """
     if query.mode not in _MODES:
         raise UnsupportedByBackend(
-            f"query mode {VectorStoreQueryMode(query.mode).value!r}: a collection holds dense"
-            f" vectors only; there are {' and '.join(repr(m.value) for m in _MODES)}"
+            f"query mode {VectorStoreQueryMode(query.mode).value!r}: a collection knows"
+            f" {', '.join(repr(m.value) for m in _MODES)}"
         )
+    if query.mode in _WORDS and not query.query_str:
+        raise ValueError(f"query mode {query.mode.value!r} goes by words; give a query_str")
     if unknown := options.keys() - _OPTIONS:
         raise TypeError(
             f"query has no option {', '.join(sorted(unknown))};"
@@ -42,19 +49,33 @@ def check_query(query: VectorStoreQuery, options: Mapping[str, Any]) -> None:
         )
 
 
+def needs_vector(query: VectorStoreQuery) -> bool:
+    """False for a query that goes by words alone."""
+    return query.mode != VectorStoreQueryMode.SPARSE
+
+
 def run(
     collection: Collection,
-    vector: npt.ArrayLike,
+    vector: npt.ArrayLike | None,
     query: VectorStoreQuery,
     options: Mapping[str, Any],
 ) -> VectorStoreQueryResult:
-    """Search by vector (dim,), plainly or for diversity, as the query's mode says."""
+    """Search as the query's mode says; only one by words alone needs no vector (dim,)."""
     # An index whose nodes are all in the store passes an empty list of node_ids.
     where = to_where(query.filters, node_ids=query.node_ids or None, doc_ids=query.doc_ids or None)
     k = query.similarity_top_k
+    if vector is None:
+        k = query.sparse_top_k or k
+        return _result_of(collection.points_sparse(query.query_str or "", k=k, where=where))
+    if query.mode == VectorStoreQueryMode.HYBRID:
+        k = query.hybrid_top_k or k
+        return _result_of(
+            collection.points_by_vector(
+                vector, k=k, where=where, hybrid=_fusion(query), text=query.query_str
+            )
+        )
     if query.mode == VectorStoreQueryMode.DEFAULT:
-        points = collection.points_by_vector(vector, k=k, where=where)
-        return _result([(point.id, point.payload, point.score) for point in points])
+        return _result_of(collection.points_by_vector(vector, k=k, where=where))
     threshold = options.get("mmr_threshold", query.mmr_threshold)
     hits = collection.diverse_by_vector(
         vector,
@@ -68,6 +89,20 @@ def run(
     keys = [(point_id(hit.id), hit.score) for hit in hits]
     # A point may have been deleted since it was found.
     return _result([(key, found[key], score) for key, score in keys if key in found])
+
+
+def _fusion(query: VectorStoreQuery) -> Fusion:
+    usual = Fusion()
+    candidates = max(usual.candidates, query.sparse_top_k or 0)
+    if query.alpha is None:
+        return replace(usual, candidates=candidates)
+    if not 0 <= query.alpha <= 1:
+        raise ValueError(f"alpha={query.alpha} is not between 0, words alone, and 1, vectors alone")
+    return Fusion(query.alpha, 1 - query.alpha, candidates=candidates)
+
+
+def _result_of(points: Sequence[Point]) -> VectorStoreQueryResult:
+    return _result([(point.id, point.payload, point.score) for point in points])
 
 
 def _result(

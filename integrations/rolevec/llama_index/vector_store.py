@@ -25,12 +25,13 @@ from rolevec.errors import CollectionNotFound, InvalidVector
 from rolevec.llama_index.filters import EVERYTHING, Filter, from_documents, to_where
 from rolevec.llama_index.nodes import document_of_node, keys_of_node, node_of_point
 from rolevec.llama_index.opening import Opener
-from rolevec.llama_index.querying import check_query, run
+from rolevec.llama_index.querying import check_query, needs_vector, run
 from rolevec.qdrant.adding import identify_all
 from rolevec.qdrant.collection import Collection
 from rolevec.qdrant.identity import Quantization
 from rolevec.qdrant.ids import listed_ids, point_id
 from rolevec.qdrant.stores import DEFAULT_STORE
+from rolevec.ranking.lexical import Bm25
 from rolevec.vectors import cut_dimensions, unit_rows
 
 
@@ -47,7 +48,8 @@ class RolevecVectorStore(BasePydanticVectorStore):
         store: a folder (embedded), ":memory:", a server's URL or a ``QdrantClient``.
         embed_model: the embedding that makes the vectors: ours, another LlamaIndex embedding
             (known by class, model name and dimension), or an encoder.
-        create, quantization, dimensions, indexed_fields, api_key, adopt: see `Collection.open`.
+        create, quantization, dimensions, indexed_fields, hybrid, api_key, adopt: see
+            `Collection.open`.
 
     Raises:
         CollectionMismatch: the collection was written by another model.
@@ -64,6 +66,7 @@ class RolevecVectorStore(BasePydanticVectorStore):
     quantization: Quantization | None = Field(default=None, frozen=True)
     dimensions: int | None = Field(default=None, frozen=True)
     indexed_fields: dict[str, str] = Field(default_factory=dict, frozen=True)
+    hybrid: bool | Bm25 = Field(default=False, frozen=True)
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False, frozen=True)
     adopt: bool = Field(default=False, frozen=True)
 
@@ -89,6 +92,7 @@ class RolevecVectorStore(BasePydanticVectorStore):
             quantization=self.quantization,
             dimensions=self.dimensions,
             indexed_fields=self.indexed_fields,
+            hybrid=self.hybrid,
             adopt=self.adopt,
         )
         if embed_model is not None:
@@ -187,22 +191,26 @@ class RolevecVectorStore(BasePydanticVectorStore):
         """The nodes nearest to a query vector.
 
         Args:
-            query: mode "default" or "mmr". For "mmr", ``mmr_threshold`` is 1 for relevance alone
-                and 0 for unlikeness alone (0.5 if not given); similarities are cosines always.
+            query: mode "default" or "mmr"; of a hybrid collection also "hybrid" and "sparse", by
+                the words of ``query_str``. For "mmr", ``mmr_threshold`` is 1 for relevance alone
+                and 0 for unlikeness alone (0.5 if not given). For "hybrid", ``alpha`` is 1 for
+                vectors alone and 0 for words alone, and there are ``hybrid_top_k`` nodes, as many
+                as ``similarity_top_k`` if not given. Similarities are cosines, but sums of
+                reciprocal ranks for "hybrid" and BM25 for "sparse".
             **kwargs: ``mmr_threshold``, ``mmr_prefetch_k`` (candidates to choose from) or
                 ``mmr_prefetch_factor`` (the same, times similarity_top_k; 4 and at least 50
                 candidates if not given).
 
         Raises:
-            UnsupportedByBackend: another mode.
+            UnsupportedByBackend: another mode, or the collection is not hybrid.
             CollectionMismatch: the vector, or embed_model, does not fit the collection.
         """
         check_query(query, kwargs)
-        vector = self._query_vector(query)
-        collection = self._existing(len(vector))
+        vector = self._query_vector(query) if needs_vector(query) else None
+        collection = self._existing(None if vector is None else len(vector))
         if collection is None:
             return VectorStoreQueryResult(nodes=[], similarities=[], ids=[])
-        row = self._cut(collection, vector)
+        row = None if vector is None else self._cut(collection, vector)
         return run(collection, row, query, kwargs)
 
     def _query_vector(self, query: VectorStoreQuery) -> npt.NDArray[np.float32]:

@@ -10,12 +10,16 @@ if TYPE_CHECKING:
     from rolevec.qdrant.adding import AddReport
     from rolevec.qdrant.collection import Collection
     from rolevec.qdrant.stores import list_collections
+    from rolevec.ranking.fusion import Fusion
+    from rolevec.ranking.lexical import Bm25
 
-__all__ = ["AddReport", "Collection", "list_collections"]
+__all__ = ["AddReport", "Bm25", "Collection", "Fusion", "list_collections"]
 
 _HOME = {
     "AddReport": "rolevec.qdrant.adding",
+    "Bm25": "rolevec.ranking.lexical",
     "Collection": "rolevec.qdrant.collection",
+    "Fusion": "rolevec.ranking.fusion",
     "list_collections": "rolevec.qdrant.stores",
 }
 

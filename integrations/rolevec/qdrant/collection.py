@@ -11,12 +11,14 @@ from rolevec.errors import CollectionNotFound
 from rolevec.fingerprint import Fingerprint
 from rolevec.qdrant.backends.protocol import Backend
 from rolevec.qdrant.clustering import Clustering
+from rolevec.qdrant.hybrid import chosen_bm25
 from rolevec.qdrant.identity import About, Quantization
 from rolevec.qdrant.indexes import check_fields
 from rolevec.qdrant.opened import Opened
 from rolevec.qdrant.opening import create_or_accept
 from rolevec.qdrant.stores import DEFAULT_STORE, Store, open_backend
 from rolevec.qdrant.writing import Writing
+from rolevec.ranking.lexical import Bm25
 from rolevec.vectors import check_dimensions
 
 
@@ -43,6 +45,7 @@ class Collection(Clustering, Writing):
         quantization: Quantization | None = None,
         dimensions: int | None = None,
         indexed_fields: Mapping[str, str] | None = None,
+        hybrid: bool | Bm25 = False,
         api_key: str | None = None,
         adopt: bool = False,
     ) -> Self:
@@ -58,6 +61,8 @@ class Collection(Clustering, Writing):
             dimensions: keep this many leading coordinates of each vector, re-normalised.
             indexed_fields: metadata field -> "keyword", "integer", "float", "bool", "datetime",
                 "text", "geo" or "uuid"; makes filters on it fast.
+            hybrid: keep a sparse vector of each text besides, for keyword and hybrid search; a
+                `Bm25` says how. False takes an existing collection as it is.
             api_key: for a URL; None reads ``QDRANT_API_KEY``.
             adopt: take a collection that says nothing about its encoder as this encoder's.
 
@@ -69,7 +74,8 @@ class Collection(Clustering, Writing):
         """
         check_dimensions(dimensions, encoder.dim)
         fields = check_fields(indexed_fields)
-        about = About(encoder.fingerprint.with_dim(dimensions or encoder.dim), quantization, fields)
+        fingerprint = encoder.fingerprint.with_dim(dimensions or encoder.dim)
+        about = About(fingerprint, quantization, fields, chosen_bm25(hybrid))
         backend = open_backend(name, store, create=create, api_key=api_key)
         try:
             if not backend.exists() and not create:
@@ -112,6 +118,11 @@ class Collection(Clustering, Writing):
     def fingerprint(self) -> Fingerprint:
         """Of the encoder that wrote the collection."""
         return self._opened.about().fingerprint
+
+    @property
+    def bm25(self) -> Bm25 | None:
+        """How the sparse vectors are made; None if the collection is not hybrid."""
+        return self._opened.about().bm25
 
     # Upkeep
 

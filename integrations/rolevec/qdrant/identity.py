@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 from rolevec.errors import CollectionMismatch
 from rolevec.fingerprint import Fingerprint
+from rolevec.ranking.lexical import Bm25
 
 Quantization = Literal["int8", "turbo4", "binary"]
 
-_FORMAT = 1
+# A version that knows only 1 would write points without sparse vectors into a hybrid collection.
+_FORMAT, _HYBRID_FORMAT = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +24,25 @@ class About:
         fingerprint: of the encoder; one without a model name marks vectors of unknown origin.
         quantization: how the engine compresses the vectors it scans.
         indexed_fields: metadata field -> type of its payload index.
+        bm25: how each text's sparse vector is made; None if there are dense vectors only.
     """
 
     fingerprint: Fingerprint
     quantization: Quantization | None = None
     indexed_fields: Mapping[str, str] = field(default_factory=dict)
+    bm25: Bm25 | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {
+        record: dict[str, Any] = {
             "format": _FORMAT,
             "fingerprint": self.fingerprint.to_dict(),
             "quantization": self.quantization,
             "indexed_fields": dict(self.indexed_fields),
         }
+        if self.bm25 is not None:
+            record |= {"format": _HYBRID_FORMAT, "bm25": self.bm25.to_dict()}
+        return record
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> About:
@@ -44,15 +51,20 @@ class About:
         Raises:
             CollectionMismatch: written by a later version in a format unknown here.
         """
-        if data.get("format") != _FORMAT:
+        if data.get("format") not in {_FORMAT, _HYBRID_FORMAT}:
             raise CollectionMismatch(
                 f"the collection's record has format {data.get('format')!r}, this version reads"
-                f" {_FORMAT}; upgrade rolevec"
+                f" {_FORMAT} and {_HYBRID_FORMAT}; upgrade rolevec"
             )
+        try:
+            bm25 = Bm25.from_dict(data["bm25"]) if data.get("bm25") else None
+        except (TypeError, ValueError) as error:
+            raise CollectionMismatch(f"the collection's BM25 settings: {error}") from error
         return cls(
             Fingerprint.from_dict(data["fingerprint"]),
             data.get("quantization"),
             data.get("indexed_fields") or {},
+            bm25,
         )
 
 

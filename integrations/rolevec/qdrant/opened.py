@@ -13,9 +13,11 @@ from rolevec.encoders.protocol import Encoder
 from rolevec.errors import InvalidVector, RolevecError, UnsupportedByBackend, shown
 from rolevec.qdrant.adding import checked_rows
 from rolevec.qdrant.arguments import chosen_filter, is_number, positive
-from rolevec.qdrant.backends.protocol import Backend, Rescoring
+from rolevec.qdrant.backends.protocol import Backend, Point, Rescoring
+from rolevec.qdrant.hybrid import chosen_fusion, fused, query_vectors
 from rolevec.qdrant.identity import About, check_encoder
 from rolevec.qdrant.nearest import hit_of, nearest
+from rolevec.ranking.fusion import Fusion
 from rolevec.roles import Role
 from rolevec.vectors import Matrix, unit_rows
 
@@ -98,13 +100,31 @@ class Opened:
         *,
         min_score: float | None = None,
         rescore: bool | None = None,
+        hybrid: bool | Fusion = False,
+        texts: Sequence[str | None] = (),
     ) -> list[list[Hit]]:
-        """The k hits nearest to each row of ``vectors`` (n, dim)."""
+        """The k hits nearest to each row of ``vectors`` (n, dim); a hybrid search needs texts."""
         if min_score is not None and not is_number(min_score):
             raise ValueError(f"min_score={shown(min_score)}; it must be a number")
-        found = nearest(
-            self.backend, vectors, positive(k), chosen_filter(where), self.rescoring(rescore)
-        )
+        fusion = chosen_fusion(hybrid, min_score)
+        found = self.points(vectors, k, where, rescore=rescore, fusion=fusion, texts=texts)
         # Rounding puts the score of a vector with itself a little below or above 1.
         least = -2.0 if min_score is None else min_score - 1e-6
         return [[hit_of(p) for p in points if p.score >= least] for points in found]
+
+    def points(
+        self,
+        vectors: Matrix,
+        k: int,
+        where: Where | None,
+        *,
+        rescore: bool | None = None,
+        fusion: Fusion | None = None,
+        texts: Sequence[str | None] = (),
+    ) -> list[list[Point]]:
+        """`search`, with payloads as they are stored; None fuses nothing."""
+        k, chosen, rescoring = positive(k), chosen_filter(where), self.rescoring(rescore)
+        if fusion is None:
+            return nearest(self.backend, vectors, k, chosen, rescoring)
+        sparse = query_vectors(self.name, self.about(), texts)
+        return fused(self.backend, vectors, sparse, k, chosen, rescoring, fusion)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rolevec.errors import CollectionMismatch, RolevecError
 from rolevec.fingerprint import Fingerprint
 from rolevec.qdrant.backends.protocol import Backend, Spec
@@ -47,7 +49,7 @@ def accept(backend: Backend, name: str, wanted: About, *, adopt: bool) -> None:
             raise CollectionMismatch(f"{name!r} measures {shape.distance}, not cosine")
         stored = stored or About(Fingerprint("", "", shape.dim))
         if adopt and shape.dim == wanted.fingerprint.dim:
-            stored = About(wanted.fingerprint, stored.quantization, stored.indexed_fields)
+            stored = replace(stored, fingerprint=wanted.fingerprint)
             backend.write_about(stored)
     check_encoder(name, stored.fingerprint, wanted.fingerprint)
     if wanted.quantization not in {None, stored.quantization}:
@@ -55,9 +57,15 @@ def accept(backend: Backend, name: str, wanted: About, *, adopt: bool) -> None:
             f"{name!r} was made with quantization={stored.quantization!r}, not"
             f" {wanted.quantization!r}; leave the argument out, or index into a new collection"
         )
+    if wanted.bm25 not in {None, stored.bm25}:
+        kept = "dense vectors only" if stored.bm25 is None else f"hybrid={stored.bm25}"
+        raise CollectionMismatch(
+            f"{name!r} was made with {kept}, not with hybrid={wanted.bm25}; leave the argument out,"
+            " or index into a new collection"
+        )
     missing = {k: v for k, v in wanted.indexed_fields.items() if k not in stored.indexed_fields}
     if missing:
         for path, kind in index_paths(missing).items():
             backend.create_index(path, kind)
         fields = {**stored.indexed_fields, **missing}
-        backend.write_about(About(stored.fingerprint, stored.quantization, fields))
+        backend.write_about(replace(stored, indexed_fields=fields))

@@ -9,6 +9,7 @@ from typing import Any
 
 from rolevec.documents import JSON, Document
 from rolevec.errors import InvalidDocument, shown
+from rolevec.ranking.lexical import Bm25, Sparse
 
 TEXT, METADATA, OWN = "page_content", "metadata", "_rolevec"
 NODE, NODE_TYPE = "_node_content", "_node_type"
@@ -100,6 +101,12 @@ def document_of(point: str | int, payload: Mapping[str, Any]) -> Document:
     text = next((payload[k] for k in ("text", "content") if isinstance(payload.get(k), str)), "")
     rest = {k: v for k, v in payload.items() if k not in {"text", "content"}}
     return Document(text, str(point), rest)
+
+
+def sparse_of(payload: Mapping[str, Any], bm25: Bm25) -> Sparse:
+    """The sparse vector of the text in a payload, whoever wrote it."""
+    text = payload.get(TEXT)
+    return bm25.document(text if isinstance(text, str) else document_of("", payload).text)
 
 
 def survives(value: JSON) -> bool:

@@ -12,11 +12,13 @@ from rolevec.documents import Document, Hit
 from rolevec.qdrant.arguments import chosen_filter, positive
 from rolevec.qdrant.backends.protocol import Point
 from rolevec.qdrant.examples import Example, Examples, named_ids
+from rolevec.qdrant.hybrid import chosen_fusion, query_vectors
 from rolevec.qdrant.ids import listed_ids, point_id
-from rolevec.qdrant.nearest import hit_of, nearest
+from rolevec.qdrant.nearest import hit_of, nearest, nearest_sparse
 from rolevec.qdrant.opened import Opened
 from rolevec.qdrant.payloads import document_of
 from rolevec.qdrant.twins import threaded
+from rolevec.ranking.fusion import Fusion
 from rolevec.ranking.mmr import mmr
 from rolevec.ranking.recommend import preference
 
@@ -39,6 +41,7 @@ class Reading:
         where: Where | None = None,
         min_score: float | None = None,
         rescore: bool | None = None,
+        hybrid: bool | Fusion = False,
     ) -> list[Hit]:
         """The k documents nearest to a query.
 
@@ -49,20 +52,52 @@ class Reading:
             min_score: leave out hits with a lower cosine.
             rescore: score the candidates of a quantised scan with the full vectors; None does so
                 wherever the collection is quantised.
+            hybrid: fuse the ranking by vectors with the one by keywords; a `Fusion` says how. The
+                scores are then sums of reciprocal ranks, good for comparing hits of one search.
 
         Returns:
             Best first; equal scores by id.
+
+        Raises:
+            UnsupportedByBackend: hybrid, and the collection was not made so.
+            ValueError: hybrid, and a min_score.
         """
         at = self._opened
         vectors = at.queries([query])
-        return at.search(vectors, k, where, min_score=min_score, rescore=rescore)[0]
+        return at.search(
+            vectors, k, where, min_score=min_score, rescore=rescore, hybrid=hybrid, texts=[query]
+        )[0]
 
     def search_many(
-        self, queries: Sequence[str], *, k: int = 10, where: Where | None = None
+        self,
+        queries: Sequence[str],
+        *,
+        k: int = 10,
+        where: Where | None = None,
+        hybrid: bool | Fusion = False,
     ) -> list[list[Hit]]:
         """`search` for many queries, encoded and run as one batch."""
+        if not queries:
+            return []
         at = self._opened
-        return at.search(at.queries(queries), k, where) if queries else []
+        return at.search(at.queries(queries), k, where, hybrid=hybrid, texts=queries)
+
+    def search_sparse(self, query: str, *, k: int = 10, where: Where | None = None) -> list[Hit]:
+        """The k documents of a hybrid collection with the highest BM25 for a query's words.
+
+        Returns:
+            Best first, those with none of the words left out; equal scores by id.
+
+        Raises:
+            UnsupportedByBackend: the collection is not hybrid.
+        """
+        return [hit_of(point) for point in self.points_sparse(query, k=k, where=where)]
+
+    def points_sparse(self, query: str, *, k: int = 10, where: Where | None = None) -> list[Point]:
+        """`search_sparse`, with payloads as they are stored."""
+        at = self._opened
+        vectors = query_vectors(at.name, at.check(), [query])
+        return nearest_sparse(at.backend, vectors, positive(k), chosen_filter(where))[0]
 
     def search_by_vector(
         self,
@@ -72,8 +107,15 @@ class Reading:
         where: Where | None = None,
         min_score: float | None = None,
         rescore: bool | None = None,
+        hybrid: bool | Fusion = False,
+        text: str | None = None,
     ) -> list[Hit]:
         """`search` with a vector (dim,) in place of a text.
+
+        Args:
+            vector: of any length above zero.
+            k, where, min_score, rescore, hybrid: as in `search`.
+            text: the query, for the keywords of a hybrid search.
 
         Raises:
             InvalidVector: wrong dimension, NaN, infinity or zero length.
@@ -81,16 +123,24 @@ class Reading:
         at = self._opened
         at.check()
         rows = at.one_row(vector)
-        return at.search(rows, k, where, min_score=min_score, rescore=rescore)[0]
+        return at.search(
+            rows, k, where, min_score=min_score, rescore=rescore, hybrid=hybrid, texts=[text]
+        )[0]
 
     def points_by_vector(
-        self, vector: npt.ArrayLike, *, k: int = 10, where: Where | None = None
+        self,
+        vector: npt.ArrayLike,
+        *,
+        k: int = 10,
+        where: Where | None = None,
+        hybrid: bool | Fusion = False,
+        text: str | None = None,
     ) -> list[Point]:
         """`search_by_vector`, with payloads as they are stored."""
         at = self._opened
         at.check()
-        rows, chosen = at.one_row(vector), chosen_filter(where)
-        return nearest(at.backend, rows, positive(k), chosen, at.rescoring())[0]
+        fusion = chosen_fusion(hybrid)
+        return at.points(at.one_row(vector), k, where, fusion=fusion, texts=[text])[0]
 
     def diverse(
         self,
@@ -204,6 +254,7 @@ class Reading:
 
     asearch = threaded(search)
     asearch_many = threaded(search_many)
+    asearch_sparse = threaded(search_sparse)
     asearch_by_vector = threaded(search_by_vector)
     adiverse = threaded(diverse)
     adiverse_by_vector = threaded(diverse_by_vector)

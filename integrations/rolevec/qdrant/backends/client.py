@@ -21,9 +21,19 @@ from rolevec.errors import (
     RolevecError,
     UnsupportedByBackend,
 )
-from rolevec.qdrant.backends.protocol import Capability, IndexType, Point, Rescoring, Shape, Spec
+from rolevec.qdrant.backends.protocol import (
+    SPARSE,
+    Capability,
+    IndexType,
+    Point,
+    Rescoring,
+    Shape,
+    Spec,
+)
 from rolevec.qdrant.identity import About
 from rolevec.qdrant.ids import PointId
+from rolevec.qdrant.payloads import sparse_of
+from rolevec.ranking.lexical import Bm25, Sparse
 
 T = TypeVar("T")
 
@@ -58,7 +68,9 @@ class ClientBackend:
         self._local = is_local(client)
         self.name = "memory" if self._local else "server"
         self.capabilities: frozenset[Capability] = (
-            frozenset() if self._local else frozenset({"quantization", "persistence", "shared"})
+            frozenset({"hybrid"})
+            if self._local
+            else frozenset({"quantization", "persistence", "shared", "hybrid"})
         )
         # Local mode loses points when two threads are inside it, readers included.
         self._lock = _lock_of(client) if self._local else None
@@ -104,6 +116,7 @@ class ClientBackend:
             lambda client: client.create_collection(
                 self._collection,
                 vectors_config=models.VectorParams(size=spec.dim, distance=models.Distance.COSINE),
+                sparse_vectors_config=_sparse_config(spec.about.bm25),
                 quantization_config=_quantization(quantization),
                 metadata={_RECORD: spec.about.to_dict()},
             )
@@ -147,8 +160,10 @@ class ClientBackend:
         self._call(lambda client: client.create_payload_index(self._collection, path, schema))
 
     def upsert(self, points: Sequence[Point]) -> None:
+        about = self.about()
+        bm25 = about.bm25 if about else None
         structs = [
-            models.PointStruct(id=p.id, vector=_floats(p.vector), payload=dict(p.payload))
+            models.PointStruct(id=p.id, vector=_vectors(p, bm25), payload=dict(p.payload))
             for p in points
         ]
         for start in range(0, len(structs), _UPSERT_POINTS):
@@ -162,6 +177,7 @@ class ClientBackend:
         where: models.Filter | None,
         *,
         with_vectors: bool = False,
+        with_payloads: bool = True,
         rescoring: Rescoring | None = None,
     ) -> list[list[Point]]:
         params = _search_params(rescoring)
@@ -170,12 +186,35 @@ class ClientBackend:
                 query=_floats(vector),
                 filter=where,
                 limit=limit,
-                with_payload=True,
+                with_payload=with_payloads,
                 with_vector=with_vectors,
                 params=params,
             )
             for vector in vectors
         ]
+        return self._query(requests)
+
+    def query_sparse(
+        self,
+        vectors: Sequence[Sparse],
+        limit: int,
+        where: models.Filter | None,
+        *,
+        with_payloads: bool = True,
+    ) -> list[list[Point]]:
+        requests = [
+            models.QueryRequest(
+                query=_sparse(vector),
+                using=SPARSE,
+                filter=where,
+                limit=limit,
+                with_payload=with_payloads,
+            )
+            for vector in vectors
+        ]
+        return self._query(requests)
+
+    def _query(self, requests: list[models.QueryRequest]) -> list[list[Point]]:
         found = self._call(lambda client: client.query_batch_points(self._collection, requests))
         return [[_point(point) for point in response.points] for response in found]
 
@@ -255,6 +294,22 @@ def _translated(error: Exception, collection: str) -> RolevecError:
 
 def _floats(vector: npt.NDArray[np.float32] | None) -> list[float]:
     return [] if vector is None else vector.tolist()
+
+
+def _sparse(vector: Sparse) -> models.SparseVector:
+    return models.SparseVector(indices=vector.indices, values=vector.values)
+
+
+def _vectors(point: Point, bm25: Bm25 | None) -> Any:
+    if bm25 is None:
+        return _floats(point.vector)
+    return {"": _floats(point.vector), SPARSE: _sparse(sparse_of(point.payload, bm25))}
+
+
+def _sparse_config(bm25: Bm25 | None) -> dict[str, models.SparseVectorParams] | None:
+    if bm25 is None:
+        return None
+    return {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)}
 
 
 def _id(identifier: Any) -> PointId:

@@ -13,10 +13,20 @@ import qdrant_edge as edge
 
 from rolevec.errors import UnsupportedByBackend
 from rolevec.qdrant.backends.edge_booleans import with_booleans
-from rolevec.qdrant.backends.protocol import Capability, IndexType, Point, Rescoring, Shape, Spec
+from rolevec.qdrant.backends.protocol import (
+    SPARSE,
+    Capability,
+    IndexType,
+    Point,
+    Rescoring,
+    Shape,
+    Spec,
+)
 from rolevec.qdrant.backends.shards import SIDECAR, acquire, release
 from rolevec.qdrant.identity import About
 from rolevec.qdrant.ids import PointId
+from rolevec.qdrant.payloads import sparse_of
+from rolevec.ranking.lexical import Bm25, Sparse
 
 if TYPE_CHECKING:
     from qdrant_client import models
@@ -30,7 +40,9 @@ class EdgeBackend:
     """One shard in a folder; see `Shard` for who may open it."""
 
     name = "edge"
-    capabilities: frozenset[Capability] = frozenset({"quantization", "optimize", "persistence"})
+    capabilities: frozenset[Capability] = frozenset(
+        {"quantization", "optimize", "persistence", "hybrid"}
+    )
 
     def __init__(self, folder: Path, *, create: bool) -> None:
         self.folder = folder
@@ -44,6 +56,7 @@ class EdgeBackend:
     def create(self, spec: Spec) -> None:
         config = edge.EdgeConfig(
             vectors=edge.EdgeVectorParams(spec.dim, edge.Distance.Cosine),
+            sparse_vectors=_sparse_config(spec.about.bm25),
             quantization_config=_quantization(spec.about.quantization),
             wal_enabled=True,
         )
@@ -69,7 +82,9 @@ class EdgeBackend:
         self._shard.call(lambda shard: shard.update(operation))
 
     def upsert(self, points: Sequence[Point]) -> None:
-        rows = [edge.Point(p.id, cast("Any", p.vector), with_booleans(p.payload)) for p in points]
+        about = self.about()
+        bm25 = about.bm25 if about else None
+        rows = [edge.Point(p.id, _vectors(p, bm25), with_booleans(p.payload)) for p in points]
         operation = edge.UpdateOperation.upsert_points(rows)
         self._shard.call(lambda shard: shard.update(operation))
 
@@ -80,6 +95,7 @@ class EdgeBackend:
         where: models.Filter | None,
         *,
         with_vectors: bool = False,
+        with_payloads: bool = True,
         rescoring: Rescoring | None = None,
     ) -> list[list[Point]]:
         params = edge.SearchParams(
@@ -96,12 +112,35 @@ class EdgeBackend:
                 limit,
                 query=edge.Query.Nearest(vector),
                 filter=chosen,
-                with_payload=True,
+                with_payload=with_payloads,
                 with_vector=with_vectors,
                 params=params,
             )
             for vector in vectors
         ]
+        return self._query(requests)
+
+    def query_sparse(
+        self,
+        vectors: Sequence[Sparse],
+        limit: int,
+        where: models.Filter | None,
+        *,
+        with_payloads: bool = True,
+    ) -> list[list[Point]]:
+        chosen = _filter(where)
+        requests = [
+            edge.QueryRequest(
+                limit,
+                query=edge.Query.Nearest(_sparse(vector), using=SPARSE),
+                filter=chosen,
+                with_payload=with_payloads,
+            )
+            for vector in vectors
+        ]
+        return self._query(requests)
+
+    def _query(self, requests: list[edge.QueryRequest]) -> list[list[Point]]:
         if len(requests) == 1:
             return [[_point(p) for p in self._shard.call(lambda s: s.query(requests[0]))]]
         batch = edge.QueryBatchRequest(requests)
@@ -165,14 +204,31 @@ def _filter(where: models.Filter | None) -> edge.Filter | None:
     return edge_filter(where)
 
 
+def _sparse(vector: Sparse) -> edge.SparseVector:
+    return edge.SparseVector(vector.indices, vector.values)
+
+
+def _vectors(point: Point, bm25: Bm25 | None) -> Any:
+    if bm25 is None:
+        return point.vector
+    return {"": point.vector, SPARSE: _sparse(sparse_of(point.payload, bm25))}
+
+
+def _sparse_config(bm25: Bm25 | None) -> dict[str, edge.EdgeSparseVectorParams] | None:
+    if bm25 is None:
+        return None
+    return {SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
+
+
 def _id(identifier: Any) -> PointId:
     return identifier if isinstance(identifier, int) else str(identifier)
 
 
 def _point(found: Any) -> Point:
     payload: Mapping[str, Any] = found.payload or {}
-    vector = None if found.vector is None else np.asarray(found.vector, dtype=np.float32)
-    return Point(_id(found.id), vector, payload, getattr(found, "score", 0.0))
+    vector = found.vector.get("") if isinstance(found.vector, dict) else found.vector
+    row = None if vector is None else np.asarray(vector, dtype=np.float32)
+    return Point(_id(found.id), row, payload, getattr(found, "score", 0.0))
 
 
 def _quantization(kind: str | None) -> Any:

@@ -11,12 +11,16 @@ import numpy.typing as npt
 
 from rolevec.qdrant.identity import About
 from rolevec.qdrant.ids import PointId
+from rolevec.ranking.lexical import Sparse
 
 if TYPE_CHECKING:
     from qdrant_client import models
 
-Capability = Literal["quantization", "optimize", "persistence", "shared"]
+Capability = Literal["quantization", "optimize", "persistence", "shared", "hybrid"]
 IndexType = Literal["keyword", "integer", "float", "bool", "datetime", "text", "geo", "uuid"]
+
+SPARSE = "bm25"
+"""Name of the sparse vector of a hybrid collection; the dense one has none."""
 
 Vector = npt.NDArray[np.float32]
 
@@ -58,7 +62,8 @@ class Spec:
 
     Attributes:
         dim: dimension of its one unnamed vector; the distance is always cosine.
-        about: the record to keep with it.
+        about: the record to keep with it; where it has a ``bm25``, each point gets a sparse vector
+            besides, under the name `SPARSE`.
         indexes: payload path -> type of its index.
     """
 
@@ -92,7 +97,11 @@ class Backend(Protocol):
         """Index a payload path; once more changes nothing."""
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Write points whole; once it returns, they survive the death of the process."""
+        """Write points whole; once it returns, they survive the death of the process.
+
+        Those of a hybrid collection get their sparse vectors here, from the text in the payload,
+        so that nobody who writes can forget them.
+        """
 
     def query(
         self,
@@ -101,9 +110,20 @@ class Backend(Protocol):
         where: models.Filter | None,
         *,
         with_vectors: bool = False,
+        with_payloads: bool = True,
         rescoring: Rescoring | None = None,
     ) -> list[list[Point]]:
         """The nearest points of each row of ``vectors`` (n, dim), best first, ties in any order."""
+
+    def query_sparse(
+        self,
+        vectors: Sequence[Sparse],
+        limit: int,
+        where: models.Filter | None,
+        *,
+        with_payloads: bool = True,
+    ) -> list[list[Point]]:
+        """The points of a hybrid collection with the highest BM25, as `query` otherwise."""
 
     def retrieve(self, ids: Sequence[PointId], *, with_vectors: bool = False) -> list[Point]:
         """Points by id, in any order; missing ones are left out."""
