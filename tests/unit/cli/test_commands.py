@@ -20,6 +20,23 @@ def files(tmp_path):
     return folder
 
 
+def test_hybrid_index_and_search(run, run_json, files):
+    assert run_json("index", files, "--hybrid")["added"] == 3
+    best = run_json("search", "Hund", "--hybrid", "-k", 1)
+    assert [hit["id"] for hit in best] == ["dog.md"]
+    assert run_json("index", files)["unchanged"] == 3
+    assert "takes hybrid" in run("index", files, "--language", "german").err
+    assert "klingon" in run("index", files, "--hybrid", "--language", "klingon").err
+    refused = run("index", files, "--hybrid", "--language", "german")
+    assert refused.code == 1
+    assert "leave the argument out" in refused.err
+
+
+def test_hybrid_search_of_a_plain_collection(run, run_json, files):
+    run_json("index", files)
+    assert "hybrid=True" in run("search", "Hund", "--hybrid").err
+
+
 def test_index_search_recommend(run, run_json, files, tmp_path):
     report = run_json("index", files)
     assert (report["added"], report["count"]) == (3, 3)

@@ -1,4 +1,5 @@
 import datetime
+from contextlib import closing
 from typing import ClassVar
 
 import pytest
@@ -10,6 +11,7 @@ from qdrant_client import QdrantClient, models
 
 from rolevec.errors import CollectionMismatch, InvalidDocument
 from rolevec.langchain import RolevecEmbeddings, RolevecVectorStore
+from rolevec.qdrant import Fusion
 from rolevec.testing import FakeEncoder
 
 DOCUMENTS = [
@@ -29,6 +31,35 @@ def where(request, tmp_path):
     yield client or tmp_path
     if client:
         client.close()
+
+
+def test_hybrid_search(where):
+    with closing(
+        RolevecVectorStore(fake(), collection_name="h", store=where, hybrid=True)
+    ) as store:
+        store.add_documents(DOCUMENTS)
+        retriever = store.as_retriever(search_kwargs={"hybrid": True, "k": 1})
+        assert [d.id for d in retriever.invoke("loud dogs")] == ["dog"]
+        (best, score), *_ = store.similarity_search_with_score("green pears", hybrid=True)
+        assert best.id == "pear"
+        assert score == pytest.approx(2 / 61)
+        words_only = {"hybrid": Fusion(dense=0), "filter": {"kind": "fruit"}}
+        assert [d.id for d in store.similarity_search("red", **words_only)] == ["apple"]
+        with pytest.raises(ValueError, match="words of the query"):
+            store.similarity_search_by_vector([1.0] * 64, hybrid=True)
+        with pytest.raises(ValueError, match="relevance scores"):
+            store.similarity_search_with_relevance_scores("red", hybrid=True)
+
+
+async def test_hybrid_search_without_blocking(where):
+    with closing(
+        RolevecVectorStore(fake(), collection_name="h", store=where, hybrid=True)
+    ) as store:
+        await store.aadd_documents(DOCUMENTS)
+        found = await store.asimilarity_search_with_score("loud dogs", hybrid=True)
+        assert found == store.similarity_search_with_score("loud dogs", hybrid=True)
+        with pytest.raises(ValueError, match="relevance scores"):
+            await store.asimilarity_search_with_relevance_scores("red", hybrid=True)
 
 
 @pytest.fixture

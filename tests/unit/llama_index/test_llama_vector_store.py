@@ -1,6 +1,7 @@
 """RolevecVectorStore: nodes in and out, queries, identity, lifecycle."""
 
 import copy
+import dataclasses
 import pickle
 
 import numpy as np
@@ -32,7 +33,7 @@ from rolevec.errors import (
     UnsupportedByBackend,
 )
 from rolevec.llama_index import RolevecEmbedding, RolevecVectorStore
-from rolevec.qdrant import Collection
+from rolevec.qdrant import Bm25, Collection
 from rolevec.testing import FakeEncoder
 
 GERMAN = MetadataFilters(filters=[MetadataFilter(key="lang", value="de")])
@@ -177,10 +178,43 @@ def test_mmr(store, embedding, nodes):
         store.query(mmr, mmr_treshold=1.0)
 
 
-@pytest.mark.parametrize("mode", ["sparse", "hybrid", "text_search", "semantic_hybrid", "svm"])
+@pytest.mark.parametrize("mode", ["text_search", "semantic_hybrid", "svm"])
 def test_other_modes_are_refused_by_name(store, embedding, mode):
-    with pytest.raises(UnsupportedByBackend, match=f"'{mode}'.*'default' and 'mmr'"):
+    with pytest.raises(UnsupportedByBackend, match=f"'{mode}'.*'default', 'mmr'"):
         store.query(query(embedding, mode=VectorStoreQueryMode(mode)))
+
+
+def test_modes_that_go_by_words(where_stored, embedding, nodes):
+    store = RolevecVectorStore("words", store=where_stored, embed_model=embedding, hybrid=True)
+    store.add(nodes)
+    words = {"query_str": "sour apples", "similarity_top_k": 3}
+    sparse = store.query(VectorStoreQuery(mode=VectorStoreQueryMode.SPARSE, **words))
+    assert sparse.ids == ["n2", "n1"]
+    assert sparse.similarities[0] > 1
+    assert sparse.nodes[0].get_content() == "green apples are sour"
+    vector = embedding.get_query_embedding("blue cars are fast")
+    both = VectorStoreQuery(mode=VectorStoreQueryMode.HYBRID, query_embedding=vector, **words)
+    assert set(store.query(both).ids) == {"n1", "n2", "n4"}
+    assert store.query(dataclasses.replace(both, alpha=0.0, hybrid_top_k=2)).ids == ["n2", "n1"]
+    assert store.query(dataclasses.replace(both, alpha=1.0)).ids[0] == "n4"
+    with pytest.raises(ValueError, match="alpha=2"):
+        store.query(dataclasses.replace(both, alpha=2.0))
+    with pytest.raises(ValueError, match="query_str"):
+        store.query(dataclasses.replace(both, query_str=None))
+
+
+def test_words_of_a_collection_that_keeps_none(store, embedding):
+    for mode in (VectorStoreQueryMode.SPARSE, VectorStoreQueryMode.HYBRID):
+        with pytest.raises(UnsupportedByBackend, match="hybrid=True"):
+            store.query(dataclasses.replace(query(embedding, mode=mode), query_str="apples"))
+
+
+def test_hybrid_settings_are_kept_by_to_dict(tmp_path, embedding):
+    bm25 = Bm25("german", average_length=50)
+    store = RolevecVectorStore("words", store=str(tmp_path), embed_model=embedding, hybrid=bm25)
+    store.close()
+    again = RolevecVectorStore.from_dict(store.to_dict())
+    assert again.hybrid == bm25
 
 
 def test_a_query_without_a_vector(store, where_stored):

@@ -301,9 +301,11 @@ def _sparse(vector: Sparse) -> models.SparseVector:
 
 
 def _vectors(point: Point, bm25: Bm25 | None) -> Any:
-    if bm25 is None:
+    sparse = sparse_of(point.payload, bm25) if bm25 else None
+    # An empty one would count as a document in local mode's IDF, and in no other engine's.
+    if sparse is None or not sparse.indices:
         return _floats(point.vector)
-    return {"": _floats(point.vector), SPARSE: _sparse(sparse_of(point.payload, bm25))}
+    return {"": _floats(point.vector), SPARSE: _sparse(sparse)}
 
 
 def _sparse_config(bm25: Bm25 | None) -> dict[str, models.SparseVectorParams] | None:

@@ -209,9 +209,10 @@ def _sparse(vector: Sparse) -> edge.SparseVector:
 
 
 def _vectors(point: Point, bm25: Bm25 | None) -> Any:
-    if bm25 is None:
+    sparse = sparse_of(point.payload, bm25) if bm25 else None
+    if sparse is None or not sparse.indices:
         return point.vector
-    return {"": point.vector, SPARSE: _sparse(sparse_of(point.payload, bm25))}
+    return {"": point.vector, SPARSE: _sparse(sparse)}
 
 
 def _sparse_config(bm25: Bm25 | None) -> dict[str, edge.EdgeSparseVectorParams] | None:
