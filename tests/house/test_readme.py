@@ -30,3 +30,13 @@ def test_the_page_of_the_model_is_made_from_its_files():
     for results in ("light-roles.json", "light-triples.json"):
         text = (ROOT / "benchmarks" / "results" / results).read_text(encoding="utf-8")
         assert light_revision() in text, f"{results} is of another model"
+
+
+def test_the_numbers_of_the_documentation_are_those_of_the_result_files():
+    script = runpy.run_path(str(ROOT / "benchmarks" / "pages.py"))
+    found = 0
+    for page in (ROOT / "docs").rglob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        found += len(script["BETWEEN"].findall(text))
+        assert script["updated"](text) == text, f"python benchmarks/pages.py, for {page.name}"
+    assert found >= len(script["TABLES"])

@@ -42,8 +42,7 @@ class LlamaIndexParts(NamedTuple):
 class Config:
     """An encoder, a collection and maybe a reranker; read one with `load_config`.
 
-    Every method builds anew. An embedded store is open in one place at a time: what one method
-    opened must be closed before another opens it.
+    Every method builds anew; what it opened is the caller's to close.
     """
 
     encoder_settings: EncoderSettings = field(default_factory=EncoderSettings)

@@ -1,0 +1,81 @@
+"""Put measured numbers into the pages of the documentation, from the result files.
+
+python benchmarks/pages.py
+
+A page holds, on lines of their own, "<!-- numbers: NAME -->" and "<!-- end of numbers -->"; what
+stands between is written here. NAME is one of `TABLES`, or "FILE.md N": table N of that result
+file, counted from 1.
+"""
+
+import json
+import re
+import runpy
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+DOCS, RESULTS = HERE.parent / "docs", HERE / "results"
+BETWEEN = re.compile(
+    r"(<!-- numbers: (.+?) -->\n).*?^(<!-- end of numbers -->)", re.DOTALL | re.MULTILINE
+)
+
+
+def scores() -> str:
+    """The bundled model at several dimensions, as in the README."""
+    readme = runpy.run_path(str(HERE / "readme.py"))
+    return str(readme["table"](json.loads((RESULTS / "light.json").read_text("utf-8"))))
+
+
+def peers() -> str:
+    """nDCG@10 of the bundled model beside others, over the languages that both were measured in."""
+    rows = json.loads((RESULTS / "light-peers.json").read_text("utf-8"))["ndcg@10"]
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["dataset"], "all-MiniLM-L6-v2" in row].append(row)
+    lines = ["| data set | languages | light | BM25 | all-MiniLM-L6-v2 |", "|---|--:|--:|--:|--:|"]
+    for (dataset, minilm), found in sorted(groups.items()):
+        names = ["light", "bm25"] + ["all-MiniLM-L6-v2"] * minilm
+        means = [f"{100 * sum(row[n] for row in found) / len(found):.1f}" for n in names]
+        label = f"{dataset}, English" if minilm else dataset
+        cells = [label, str(len(found)), *means] + [""] * (not minilm)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def roles() -> str:
+    """nDCG@10 of the bundled model with roles as they should be, and without."""
+    found = json.loads((RESULTS / "light-roles.json").read_text("utf-8"))["ndcg@10"]
+    kinds = list(next(iter(found.values())))
+    lines = [f"| data set | {' | '.join(kinds)} |", "|---|" + "--:|" * len(kinds)]
+    for dataset, by_kind in found.items():
+        lines.append(f"| {dataset} | {' | '.join(f'{100 * by_kind[k]:.1f}' for k in kinds)} |")
+    return "\n".join(lines) + "\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {"scores": scores, "peers": peers, "roles": roles}
+
+
+def numbers(name: str) -> str:
+    """A table by the name that a page calls it."""
+    if name in TABLES:
+        return TABLES[name]()
+    file, _, place = name.partition(" ")
+    lines = (RESULTS / file).read_text("utf-8").splitlines(keepends=True)
+    tables: list[str] = []
+    for before, line in zip(["", *lines], lines, strict=False):
+        if line.startswith("|"):
+            if not before.startswith("|"):
+                tables.append("")
+            tables[-1] += line
+    return tables[int(place or 1) - 1]
+
+
+def updated(text: str) -> str:
+    """A page with the numbers of today's result files."""
+    return BETWEEN.sub(lambda found: found[1] + numbers(found[2]) + found[3], text)
+
+
+if __name__ == "__main__":
+    for page in DOCS.rglob("*.md"):
+        page.write_text(updated(page.read_text("utf-8")), encoding="utf-8")
