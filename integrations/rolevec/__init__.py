@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rolevec.encoders.protocol import Encoder
     from rolevec.encoders.scoring import load_scorer
     from rolevec.errors import RolevecError
+    from rolevec.evaluation.runner import evaluate
     from rolevec.fingerprint import Fingerprint
     from rolevec.indexing.bulk import index_corpus
     from rolevec.indexing.report import IndexReport
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from rolevec.qdrant.collection import Collection
     from rolevec.qdrant.stores import list_collections
     from rolevec.ranking.clustering.cluster import Clusters, cluster
-    from rolevec.ranking.rerank import rerank
+    from rolevec.ranking.rerank import arerank, rerank, rerank_many
     from rolevec.roles import Role
     from rolevec.truncation import TruncationReport, TruncationWarning
     from rolevec.vectors import Matrix
@@ -49,7 +50,9 @@ _HOME = {
     "RolevecError": "rolevec.errors",
     "TruncationReport": "rolevec.truncation",
     "TruncationWarning": "rolevec.truncation",
+    "arerank": "rolevec.ranking.rerank",
     "cluster": "rolevec.ranking.clustering.cluster",
+    "evaluate": "rolevec.evaluation.runner",
     "index_corpus": "rolevec.indexing.bulk",
     "list_collections": "rolevec.qdrant.stores",
     "load_config": "rolevec.config.files",
@@ -57,6 +60,7 @@ _HOME = {
     "load_scorer": "rolevec.encoders.scoring",
     "register_encoder": "rolevec.encoders.loading",
     "rerank": "rolevec.ranking.rerank",
+    "rerank_many": "rolevec.ranking.rerank",
 }
 
 __all__ = [
@@ -77,7 +81,9 @@ __all__ = [
     "RolevecError",
     "TruncationReport",
     "TruncationWarning",
+    "arerank",
     "cluster",
+    "evaluate",
     "index_corpus",
     "list_collections",
     "load_config",
@@ -85,6 +91,7 @@ __all__ = [
     "load_scorer",
     "register_encoder",
     "rerank",
+    "rerank_many",
 ]
 
 __getattr__, _ = front_door(__name__, _HOME)

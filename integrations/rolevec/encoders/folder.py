@@ -132,14 +132,12 @@ class ScorerFolder:
         name: of the model.
         max_tokens: longest pair, special tokens included; None if unlimited.
         pad_id: token that fills a batch up.
-        squash: its scores go through the logistic function.
     """
 
     path: Path
     name: str
     max_tokens: int | None
     pad_id: int
-    squash: bool
 
     def tokenizer(self) -> Tokenizer:
         """As `ModelFolder.tokenizer`."""
@@ -148,6 +146,16 @@ class ScorerFolder:
             _json(self.path / "tokenizer_config.json"),
             _json(self.path / "sentence_bert_config.json"),
         )
+
+
+def classifies(path: Path) -> bool:
+    """True for a folder whose model is one for classifying sequences, as cross-encoders are."""
+    try:
+        architectures = _json(path / "config.json").get("architectures")
+    except ModelNotAvailable:
+        return False
+    names = architectures if isinstance(architectures, list) else []
+    return any(str(name).endswith("ForSequenceClassification") for name in names)
 
 
 def read_scorer(path: Path, name: str | None = None, max_tokens: int | None = None) -> ScorerFolder:
@@ -168,13 +176,8 @@ def read_scorer(path: Path, name: str | None = None, max_tokens: int | None = No
             f"{path} gives {labels} numbers for a pair, or does not say how many;"
             " a reranker gives one score"
         )
-    stated = config.get("sentence_transformers")
-    stated = stated.get("activation_fn") if isinstance(stated, dict) else None
-    activation = str(stated or config.get("sbert_ce_default_activation_function") or "Sigmoid")
     limit = min((n for n in (_max_tokens(path, config), max_tokens) if n), default=None)
-    # What sentence-transformers takes for a model that says nothing else.
-    squash = not activation.endswith("Identity")
-    return ScorerFolder(path, name or path.resolve().name, limit, _pad_id(config), squash)
+    return ScorerFolder(path, name or path.resolve().name, limit, _pad_id(config))
 
 
 def find_onnx(path: Path, file: str | None = None) -> Path | None:

@@ -124,6 +124,13 @@ class GraphEncoder(TransformerEncoder):
         assert self.card.pooling is not None  # read_folder does not return without one
         return self._apply_steps(pool(vectors, mask, self.card.pooling))
 
+    def _token_rows(self, batch: list[Ids]) -> list[npt.NDArray[np.float32]]:
+        if self._graph.output in TEXT_OUTPUTS:
+            return super()._token_rows(batch)
+        ids, mask = pad(batch, self._pad_id)
+        vectors = self._graph(ids, mask)
+        return [self._dense(rows[: len(ids)]) for rows, ids in zip(vectors, batch, strict=True)]
+
     def close(self) -> None:
         """See `BaseEncoder.close`; frees the weights."""
         super().close()

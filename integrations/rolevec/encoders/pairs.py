@@ -76,7 +76,11 @@ class LocalScorer:
         self._cutting = _cutting(found)
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
-        """One score a text, in the order of the texts; higher is better.
+        """One score a text from 0 to 1, in the order of the texts; higher is better.
+
+        The logistic function of the model's one output, also for models whose folder asks
+        sentence-transformers for bare logits: the order is the same, and scores of every
+        cross-encoder are of one scale.
 
         Raises:
             InvalidText: the query or a text is blank, not a string or not encodable.
@@ -107,9 +111,7 @@ class LocalScorer:
         enforce(dropped, self.max_tokens, self.truncation)
         if not np.isfinite(scores).all():
             raise ModelNotAvailable(f"{self.name} gave a score that is no number")
-        if self._found.squash:
-            scores = 1 / (1 + np.exp(-scores))
-        return [float(score) for score in scores]
+        return [float(score) for score in _logistic(scores)]
 
     def _pairs(self, query: str, texts: list[str]) -> list[_Pair]:
         whole = self._tokenizer.encode_batch([(query, text) for text in texts])
@@ -172,6 +174,11 @@ def load_local_scorer(
         with suppress(ModelNotAvailable):
             return LocalScorer(found, _OPENERS[kind](found, options), truncation=truncation)
     return LocalScorer(found, _OPENERS[last](found, options), truncation=truncation)
+
+
+def _logistic(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    # By the hyperbolic tangent, which does not overflow.
+    return np.asarray(0.5 * (1 + np.tanh(logits / 2)))
 
 
 def _cutting(found: ScorerFolder) -> Tokenizer | None:

@@ -176,6 +176,18 @@ class StaticEncoder(TokenEncoder):
         starts = np.cumsum(lengths) - lengths
         self._table.means(ids, starts, weights=weights, shared=shared, out=rows, places=places)
 
+    def _token_rows(self, batch: list[Ids]) -> list[npt.NDArray[np.float32]]:
+        return [self._rows_of(ids) for ids in batch]
+
+    def _rows_of(self, ids: Ids) -> npt.NDArray[np.float32]:
+        """Rows (tokens, dim), whose mean is the text's vector but for its length."""
+        rows = self._table.sums(np.array(ids, np.int64), np.arange(len(ids)))
+        if self._unknown is not None:
+            rows[np.array(ids) == self._unknown] = 0
+        if self._table.query_map is not None and ids[:1] == [self._query]:
+            rows += rows @ self._table.query_map
+        return rows
+
     def _move(self, rows: npt.NDArray[np.float32], queries: Ints) -> None:
         """Take the rows of queries through the table's matrix, if it has one."""
         if self._table.query_map is None or not queries.size:

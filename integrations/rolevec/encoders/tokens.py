@@ -56,6 +56,20 @@ class Counted:
     dropped: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class TokenRows:
+    """Vectors of the tokens of some texts, as the model gives them before pooling.
+
+    Attributes:
+        rows: one array for each text, shape (its tokens, dim); of any length, also zero for a
+            token that the model knows nothing of.
+        dropped: how many tokens of each text did not reach the model.
+    """
+
+    rows: list[npt.NDArray[np.float32]]
+    dropped: list[int]
+
+
 @dataclass(slots=True)
 class Plan:
     """Windows of token ids ready for the model, and how to put their vectors together."""
@@ -144,6 +158,41 @@ class TokenEncoder(BaseEncoder):
         if len(prompted) == 1:  # a batch wakes the tokenizer's threads, which then spin for a while
             return [self.tokenizer.encode(prompted[0], add_special_tokens=special)]
         return self.tokenizer.encode_batch(prompted, add_special_tokens=special)
+
+    def token_rows(self, texts: Sequence[str], role: Role) -> TokenRows:
+        """Vectors of the tokens of each text, without those of its prompt and special tokens.
+
+        The model reads the text under its role as ever; over-long texts are cut by the encoder's
+        policy, but nobody is told. Windows of "split" follow each other.
+
+        Raises:
+            InvalidText: a text is blank, or has nothing in it that the model knows.
+            ModelNotAvailable: the model gives vectors of whole texts only.
+        """
+        checked, role = check_texts(texts), Role.parse(role)
+        before, after = self.prompts.parts(role)
+        plan = Plan([], [], [], [])
+        heads: list[int] = []
+        for text, encoding in zip(checked, self.tokens_of(checked, role), strict=True):
+            end = len(before) + len(text)
+            span = _text_span(encoding, len(before), end, suffix=bool(after))
+            if span[0] == span[1]:  # a text that is a special token has no others
+                span = (0, len(encoding))
+            limit = min(self.max_tokens or len(encoding), len(encoding))
+            self._cut(plan, encoding.ids, span, limit, self.truncation)
+            heads += [span[0]] * plan.per_text[-1]
+        pieces = [np.empty((0, 0), np.float32)] * len(plan.ids)
+        for batch in self._batches(plan.ids, None):
+            found = self._token_rows([plan.ids[i] for i in batch])
+            for i, rows in zip(batch, found, strict=True):
+                pieces[i] = rows[heads[i] : heads[i] + plan.weights[i]]
+        ends = accumulate(plan.per_text)
+        parts = [pieces[e - n : e] for e, n in zip(ends, plan.per_text, strict=True)]
+        return TokenRows([np.concatenate(part) for part in parts], plan.dropped)
+
+    def _token_rows(self, batch: list[Ids]) -> list[npt.NDArray[np.float32]]:
+        """Vectors (tokens, dim) of all tokens of token id lists of similar length."""
+        raise ModelNotAvailable(f"{self.name} gives no vectors of tokens")
 
     def _tokenize(self, texts: list[str]) -> list[Encoding]:
         return self.tokenizer.encode_batch(texts, add_special_tokens=self._special_tokens)

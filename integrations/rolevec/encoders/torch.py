@@ -114,6 +114,13 @@ class TorchEncoder(TransformerEncoder):
             vectors = pooled.float().cpu().numpy()
         return self._apply_steps(np.asarray(vectors, dtype=np.float32))
 
+    def _token_rows(self, batch: list[Ids]) -> list[npt.NDArray[np.float32]]:
+        ids, mask = pad(batch, self._pad_id)
+        with _import_torch().inference_mode():
+            fed = {"input_ids": move(ids, self.device), "attention_mask": move(mask, self.device)}
+            vectors = self.model(**fed).last_hidden_state.float().cpu().numpy()
+        return [self._dense(rows[: len(ids)]) for rows, ids in zip(vectors, batch, strict=True)]
+
     def _pool(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """As `rolevec.encoders.pooling.pool`, on the device: only (n, dim) has to leave it."""
         if self.card.pooling == "cls":

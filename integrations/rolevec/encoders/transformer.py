@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from rolevec.encoders.batching import overlapped
 from rolevec.encoders.folder import ModelFolder
+from rolevec.encoders.pooling import Dense
 from rolevec.encoders.progress import Advance
 from rolevec.encoders.tokens import Ids, Plan, TokenEncoder, pool_windows
 from rolevec.roles import Role
@@ -158,6 +159,12 @@ class TransformerEncoder(TokenEncoder):
         for step in self._steps:
             vectors = step(vectors)
         return vectors
+
+    def _dense(self, tokens: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Vectors of tokens (n, hidden) through the layers that pooled ones go through."""
+        for step in self._steps:
+            tokens = step(tokens) if isinstance(step, Dense) else tokens
+        return tokens
 
     @classmethod
     def _restore(cls, folder: str, options: dict[str, Any]) -> Self:

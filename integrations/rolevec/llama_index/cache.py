@@ -9,7 +9,8 @@ from typing import Any
 
 from llama_index.core.storage.kvstore.types import DEFAULT_COLLECTION, BaseKVStore
 
-from rolevec.llama_index.lazy import LazyEncoder
+from rolevec.encoders.lazy import Lazy
+from rolevec.encoders.protocol import Encoder
 from rolevec.roles import Role
 
 _ROLE: ContextVar[Role] = ContextVar("rolevec_cache_role", default=Role.DOCUMENT)
@@ -36,7 +37,7 @@ class RoleCache(BaseKVStore):
         encoder: whose vectors they are.
     """
 
-    def __init__(self, store: BaseKVStore, encoder: LazyEncoder) -> None:
+    def __init__(self, store: BaseKVStore, encoder: Lazy[Encoder]) -> None:
         self.store = store
         self._encoder = encoder
 

@@ -9,9 +9,10 @@ from typing import Any, Self
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
+from rolevec.encoders.lazy import Lazy
+from rolevec.encoders.loading import load_encoder
 from rolevec.encoders.protocol import Encoder
 from rolevec.llama_index.cache import RoleCache, cached_as
-from rolevec.llama_index.lazy import LazyEncoder
 from rolevec.roles import Role
 from rolevec.truncation import TruncationPolicy
 from rolevec.vectors import Matrix
@@ -66,7 +67,7 @@ class RolevecEmbedding(BaseEmbedding):
     requests_per_minute: int | None = Field(default=None, frozen=True)
     tokens_per_minute: int | None = Field(default=None, frozen=True)
 
-    _lazy: LazyEncoder = PrivateAttr()
+    _lazy: Lazy[Encoder] = PrivateAttr()
 
     def __init__(
         self, model_name: str | Path = "light", *, encoder: Encoder | None = None, **settings: Any
@@ -74,7 +75,7 @@ class RolevecEmbedding(BaseEmbedding):
         if isinstance(settings.get("cache"), Path):
             settings["cache"] = str(settings["cache"])
         super().__init__(model_name=str(model_name), **settings)
-        self._lazy = LazyEncoder(self.model_name, self._options(), encoder)
+        self._lazy = Lazy(load_encoder, self.model_name, self._options(), encoder)
         store = self.embeddings_cache
         if store is not None:
             inner = store.store if isinstance(store, RoleCache) else store

@@ -15,6 +15,7 @@ from rolevec.encoders.loading import load_encoder
 from rolevec.encoders.scoring import Scorer, load_scorer
 from rolevec.encoders.tokens import CPU_TOKEN_BUDGET, GPU_TOKEN_BUDGET, Counted, TokenEncoder
 from rolevec.errors import RolevecError
+from rolevec.ranking.rerank import calibrated
 from rolevec.roles import Role
 from rolevec.server.batching import Batcher
 from rolevec.server.failures import Kind, Refused
@@ -57,7 +58,7 @@ class Scores:
     Attributes:
         values: one for each document, in order.
         model: name of what scored them.
-        cosine: they are cosines of the encoder's vectors, for want of a cross-encoder.
+        cosine: they come from cosines of the encoder's vectors, for want of a cross-encoder.
         tokens: that reached the encoder; 0 for a cross-encoder, which does not tell.
     """
 
@@ -247,7 +248,7 @@ class Engine:
     async def rerank(
         self, request: Request, name: str | None, query: str, documents: list[str]
     ) -> Scores:
-        """Scores by a cross-encoder, or for want of one by the cosine of an encoder's vectors.
+        """Scores by a cross-encoder, or for want of one by an encoder: (1 + cosine) / 2.
 
         Raises:
             Refused: there is no model of that name; and as `Model.embed` and `Reranker.score`.
@@ -265,7 +266,7 @@ class Engine:
             model.embed(request, [query], Role.QUERY, "end"),
             model.embed(request, documents, Role.DOCUMENT, "end"),
         )
-        values = (document_part.vectors @ query_part.vectors[0]).tolist()
+        values = calibrated(document_part.vectors @ query_part.vectors[0]).tolist()
         tokens = sum(query_part.tokens) + sum(document_part.tokens)
         return Scores(values, model.name, cosine=True, tokens=tokens)
 

@@ -152,8 +152,8 @@ class Settings:
         host: address to bind; any other than this machine's own needs a key or ``allow_open``.
         port: 0 lets the system choose.
         models: the first is the one for requests that name none.
-        rerankers: without one, rerank answers with the cosine of the encoder's vectors, and says
-            so.
+        rerankers: without one, rerank answers with (1 + cosine) / 2 of the encoder's vectors, and
+            says so.
         keys: without one, everybody who reaches the port may ask.
         limits: of requests and queues.
         vendor_names: the names of Cohere's and OpenAI's embedding models, where no model here bears

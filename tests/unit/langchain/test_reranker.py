@@ -31,7 +31,8 @@ def test_best_first_as_copies_with_scores():
     score = best.metadata.pop("relevance_score")
     assert (best.page_content, best.id, best.metadata) == ("apples are red", None, {"n": 3})
     query = encoder.encode_queries(["apples are red"])[0]
-    assert score == pytest.approx(float(query @ encoder.encode_documents(["apples are red"])[0]))
+    cosine = float(query @ encoder.encode_documents(["apples are red"])[0])
+    assert score == pytest.approx((1 + cosine) / 2)
     assert score > second.metadata["relevance_score"]
     assert second.id in {"pear", "dog"}
     assert DOCUMENTS[2].metadata["relevance_score"] == "old"
@@ -77,6 +78,21 @@ def test_mistakes_are_said():
             [Document("one"), Document(" ")], "any"
         )
     assert "sk-hidden" not in repr(RolevecReranker(options={"api_key": "sk-hidden"}))
+
+
+def test_a_scorer_by_name(static_folder, tmp_path):
+    reranker = RolevecReranker(
+        model=f"late:{static_folder}", top_n=1, options={"truncation": "end"}
+    )
+    query = "the quick brown fox"
+    ask = ([*DOCUMENTS, Document(query)], query)
+    (best,) = reranker.compress_documents(*ask)
+    assert best.page_content == query
+    assert 0.6 < best.metadata["relevance_score"] <= 1
+    assert pickle.loads(pickle.dumps(reranker)).compress_documents(*ask) == [best]
+    assert b"s3cret" not in pickle.dumps(
+        RolevecReranker(model="cohere:rerank-v3.5", options={"api_key": "s3cret"})
+    )
 
 
 def test_behind_a_retriever():

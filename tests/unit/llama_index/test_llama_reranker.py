@@ -40,7 +40,7 @@ def test_the_best_come_first_and_nothing_is_changed(nodes):
     assert order(best) == ["1", "2"]
     encoder = FakeEncoder()
     cosines = encoder.encode_documents(TEXTS) @ encoder.encode_queries(["sweet apples"])[0]
-    np.testing.assert_allclose([n.score for n in best], cosines[[1, 2]], atol=1e-6)
+    np.testing.assert_allclose([n.score for n in best], (1 + cosines[[1, 2]]) / 2, atol=1e-6)
     assert [n.score for n in nodes] == [0.1, 0.1, 0.1]
     assert order(nodes) == ["0", "1", "2"]
 
@@ -63,6 +63,13 @@ def test_a_model_by_name(nodes, static_folder):
     )
     assert len(reranker.postprocess_nodes(nodes, query_str="quick fox")) == 1
     assert reranker.scorer.fingerprint == StaticEncoder(static_folder, dimensions=16).fingerprint
+
+
+def test_a_scorer_by_name(nodes, static_folder):
+    reranker = RolevecRerank(f"late:{static_folder}", top_n=1, options={"truncation": "end"})
+    (best,) = reranker.postprocess_nodes(nodes, query_str="red apples are sweet")
+    assert best.node.node_id == "1"
+    assert 0.6 < best.score <= 1
 
 
 def test_borders(nodes):

@@ -257,8 +257,8 @@ def rerank_answer(ask: Rerank, version: Version, scores: Scores) -> dict[str, An
     warnings = list(ask.warnings)
     if scores.cosine:
         warnings.append(
-            f"no cross-encoder is configured: relevance_score is the cosine of {scores.model}'s"
-            " vectors of query and document, from -1 to 1"
+            "no cross-encoder is configured: relevance_score is (1 + cosine) / 2 of"
+            f" {scores.model}'s vectors of query and document"
         )
     units = -(-len(ask.documents) // _DOCUMENTS_PER_UNIT)
     meta = _meta(version, {"search_units": units}, warnings)
