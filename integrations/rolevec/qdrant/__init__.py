@@ -9,17 +9,19 @@ from rolevec.door import front_door
 if TYPE_CHECKING:
     from rolevec.qdrant.adding import AddReport
     from rolevec.qdrant.collection import Collection
+    from rolevec.qdrant.migration import MigrationReport
     from rolevec.qdrant.stores import list_collections
     from rolevec.ranking.fusion import Fusion
     from rolevec.ranking.lexical import Bm25
 
-__all__ = ["AddReport", "Bm25", "Collection", "Fusion", "list_collections"]
+__all__ = ["AddReport", "Bm25", "Collection", "Fusion", "MigrationReport", "list_collections"]
 
 _HOME = {
     "AddReport": "rolevec.qdrant.adding",
     "Bm25": "rolevec.ranking.lexical",
     "Collection": "rolevec.qdrant.collection",
     "Fusion": "rolevec.ranking.fusion",
+    "MigrationReport": "rolevec.qdrant.migration",
     "list_collections": "rolevec.qdrant.stores",
 }
 

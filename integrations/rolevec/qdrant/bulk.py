@@ -59,10 +59,12 @@ class BulkWriter:
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
-        self._backend = collection._backend
-        self.encoder = collection.encoder
+        # As it is now: after a migration, writing raises instead of mixing two encoders.
+        self._opened = collection._opened
+        self._backend = self._opened.backend
+        self.encoder = self._opened.encoder
         # Touches the encoder only, so it may work in a thread or process of its own.
-        self.maker = PointMaker(collection.encoder, collection.dim)
+        self.maker = PointMaker(self.encoder, self._opened.dim)
 
     @classmethod
     def reached(cls, name: str, maker: PointMaker, reach: Mapping[str, Any]) -> BulkWriter:
@@ -114,7 +116,7 @@ class BulkWriter:
         Raises:
             CollectionMismatch: the collection is not this encoder's (any more).
         """
-        return self._collection._opened.check().fingerprint.digest
+        return self._opened.check().fingerprint.digest
 
     def stored(self, ids: Sequence[PointId]) -> dict[PointId, Document]:
         """What is there under these ids."""
@@ -130,7 +132,7 @@ class BulkWriter:
         Raises:
             CollectionMismatch: the collection was replaced by another encoder's.
         """
-        self._collection._opened.check()
+        self._opened.check()
         rows = list(points.values())
         for start in range(0, len(rows), _PAGE):
             self._backend.upsert(rows[start : start + _PAGE])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -14,9 +14,11 @@ from rolevec.qdrant.clustering import Clustering
 from rolevec.qdrant.hybrid import chosen_bm25
 from rolevec.qdrant.identity import About, Quantization
 from rolevec.qdrant.indexes import check_fields
+from rolevec.qdrant.migration import MigrationReport, Plan, Textless, migrate
 from rolevec.qdrant.opened import Opened
 from rolevec.qdrant.opening import create_or_accept
 from rolevec.qdrant.stores import DEFAULT_STORE, Store, open_backend
+from rolevec.qdrant.twins import threaded
 from rolevec.qdrant.writing import Writing
 from rolevec.ranking.lexical import Bm25
 from rolevec.vectors import check_dimensions
@@ -139,6 +141,72 @@ class Collection(Clustering, Writing):
     def flush(self) -> None:
         """Bring everything written to the disk; `add` has done so at its end."""
         self._backend.flush()
+
+    def migrate(
+        self,
+        encoder: Encoder,
+        *,
+        progress: bool = False,
+        resume: bool = True,
+        dimensions: int | None = None,
+        switch: bool = True,
+        queries: Sequence[str] | None = None,
+        samples: int = 100,
+        k: int = 10,
+        least_overlap: float | None = None,
+        textless: Textless = "withhold",
+    ) -> MigrationReport:
+        """Give the collection the vectors of another encoder, while it is in use.
+
+        A successor is filled beside the collection from the texts in it; ids, payloads, payload
+        indexes and quantization are the same. Until the switch, searches run on the old vectors
+        with the old encoder. What is added, replaced or deleted meanwhile through any `Collection`
+        of this process is carried over; another process may read, but should not write. The switch
+        is one step that a kill or a power cut cannot halve; from then on this object uses the new
+        encoder, and any other that has the collection open raises `CollectionMismatch` and must be
+        opened again. The old vectors stay on the disk until `drop_old`.
+
+        Stopped or killed, it goes on from there when it is called again with the same encoder.
+
+        Args:
+            encoder: the new one. The old one stays open; it is not needed after the switch.
+            progress: show a bar on standard error.
+            resume: False discards what an earlier run has done.
+            dimensions: keep this many leading coordinates of each new vector, re-normalised.
+            switch: False only prepares it and reports; call again to switch.
+            queries: to compare the two on; None takes the beginnings of ``samples`` documents.
+            samples: how many.
+            k: hits to compare for each query.
+            least_overlap: do not switch if fewer of the hits are the same, 0 to 1.
+            textless: documents without text cannot be encoded: "withhold" the switch if there are
+                any, or "leave_out" of the new one.
+
+        Raises:
+            CollectionMismatch: the collection is not its encoder's any more.
+            InputTooLong: a text is too long, and that is an error to the new encoder.
+            RolevecError: a migration is running already, or another process keeps writing.
+        """
+        plan = Plan(
+            encoder, dimensions, progress, resume, switch, queries, samples, k, least_overlap,
+            textless,
+        )  # fmt: skip
+        return migrate(self._opened, plan, self._adopt)
+
+    def _adopt(self, opened: Opened) -> None:
+        self._opened = opened
+
+    def drop_old(self, *, unfinished: bool = False) -> int:
+        """Delete the vectors that migrations replaced; returns how many collections they were.
+
+        Args:
+            unfinished: also what a migration without its switch has left.
+        """
+        if unfinished:
+            self._backend.discard()
+        return self._backend.drop_old()
+
+    amigrate = threaded(migrate)
+    adrop_old = threaded(drop_old)
 
     def close(self) -> None:
         """Let go of the store; twice is no error. The encoder stays open."""

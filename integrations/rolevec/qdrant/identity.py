@@ -97,7 +97,8 @@ def check_encoder(collection: str, stored: Fingerprint, given: Fingerprint) -> N
         f"the collection {collection!r} was written by {stored.describe()}, not by"
         f" {given.describe()}; their vectors cannot be compared ({details})."
         f" Either load the encoder {stored.model or 'that wrote it'} with the settings above,"
-        f" or index your documents with {given.model or 'the new one'} into a new collection"
+        f" or move the collection to {given.model or 'the new one'} (Collection.migrate, `rolevec"
+        " migrate`), or index your documents with it into a new collection"
     )
 
 

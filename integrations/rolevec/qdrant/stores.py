@@ -89,7 +89,9 @@ def list_collections(store: Store = DEFAULT_STORE, *, api_key: str | None = None
             return list_collections(client)
         finally:
             client.close()
-    return sorted(entry.name for entry in store.get_collections().collections)
+    from rolevec.qdrant.backends.client_successor import shown_names
+
+    return shown_names(lambda use: use(store))
 
 
 def check_name(name: str) -> None:

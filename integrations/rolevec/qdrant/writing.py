@@ -21,10 +21,12 @@ from rolevec.qdrant.adding import (
     points_of,
 )
 from rolevec.qdrant.arguments import check_listed, chosen_filter, is_filter, positive, selects
+from rolevec.qdrant.backends.gate import Moved
 from rolevec.qdrant.ids import PointId, listed_ids, point_id
 from rolevec.qdrant.opened import Opened
 from rolevec.qdrant.twins import threaded
 from rolevec.roles import Role
+from rolevec.truncation import TruncationReport
 from rolevec.vectors import unit_rows
 
 if TYPE_CHECKING:
@@ -77,16 +79,27 @@ class Writing:
         report = AddReport()
         with counter(total, f"adding to {at.name}", show=progress) as advance:
             for batch, read in batches(documents, batch_size):
-                encoded = encode_with_report(
-                    at.encoder, [document.text for document in batch], Role.DOCUMENT
-                )
-                vectors = at.cut(encoded.vectors, len(batch))
-                at.check()
-                at.backend.upsert(points_of(batch, vectors, encoded.truncation.dropped))
-                report = report.plus(len(batch), encoded.truncation)
+                report = report.plus(len(batch), self._add(batch))
                 advance(read)
-        at.backend.flush()
+        self._opened.backend.flush()
         return report
+
+    def _add(self, batch: Sequence[Document]) -> TruncationReport:
+        while True:
+            at = self._opened
+            encoded = encode_with_report(
+                at.encoder, [document.text for document in batch], Role.DOCUMENT
+            )
+            vectors = at.cut(encoded.vectors, len(batch))
+            at.check()
+            try:
+                at.backend.upsert(points_of(batch, vectors, encoded.truncation.dropped))
+            except Moved:
+                # Migrated by this very object while the batch was encoded: once more, then.
+                if self._opened is at:
+                    raise
+            else:
+                return encoded.truncation
 
     def add_vectors(
         self,
@@ -136,23 +149,32 @@ class Writing:
         """
         if (ids is None) is (where is None):
             raise ValueError("say what to delete, once: ids, or a filter as where=")
-        backend = self._opened.backend
-        selection: Sequence[PointId] | models.Filter
-        if ids is not None and not isinstance(ids, Mapping) and not is_filter(ids):
-            listed = listed_ids(cast("Iterable[str | int]", ids))
-            selection = list({point_id(i): None for i in listed})
-            found = len(backend.retrieve(selection)) if selection else 0
-        else:
-            chosen = chosen_filter(cast("Where", ids if ids is not None else where))
-            if chosen is None or not selects(chosen):
-                raise ValueError("an empty filter selects everything; name the ids instead")
-            selection = chosen
-            found = backend.count(selection)
-        if found:
-            backend.delete(selection)
-            backend.flush()
-        return found
+        while True:
+            at = self._opened
+            try:
+                return _delete(at, ids, where)
+            except Moved:
+                if self._opened is at:
+                    raise
 
     aadd = threaded(add)
     aadd_vectors = threaded(add_vectors)
     adelete = threaded(delete)
+
+
+def _delete(at: Opened, ids: Iterable[str | int] | Where | None, where: Where | None) -> int:
+    selection: Sequence[PointId] | models.Filter
+    if ids is not None and not isinstance(ids, Mapping) and not is_filter(ids):
+        listed = listed_ids(cast("Iterable[str | int]", ids))
+        selection = list({point_id(i): None for i in listed})
+        found = len(at.backend.retrieve(selection)) if selection else 0
+    else:
+        chosen = chosen_filter(cast("Where", ids if ids is not None else where))
+        if chosen is None or not selects(chosen):
+            raise ValueError("an empty filter selects everything; name the ids instead")
+        selection = chosen
+        found = at.backend.count(selection)
+    if found:
+        at.backend.delete(selection)
+        at.backend.flush()
+    return found

@@ -6,6 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -21,6 +22,16 @@ from rolevec.errors import (
     RolevecError,
     UnsupportedByBackend,
 )
+from rolevec.qdrant.backends.client_successor import (
+    MOVED,
+    OF,
+    current_name,
+    drop_replaced,
+    free_name,
+    next_name,
+    switch,
+)
+from rolevec.qdrant.backends.gate import Gate, Moved, matching
 from rolevec.qdrant.backends.protocol import (
     SPARSE,
     Capability,
@@ -44,6 +55,7 @@ _BELIEVED_SECONDS = 5.0
 # A server accepts requests up to 32 MB by default.
 _UPSERT_POINTS = 256
 
+_GATES: WeakKeyDictionary[QdrantClient, dict[str, Gate]] = WeakKeyDictionary()
 _LOCKS: WeakKeyDictionary[QdrantClient, threading.RLock] = WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
 
@@ -61,10 +73,14 @@ class ClientBackend:
         client: stays open unless ``own`` is set.
         collection: name of the collection.
         own: close the client with this object.
+        successor: the collection itself, and not what took its place since.
     """
 
-    def __init__(self, client: QdrantClient, collection: str, *, own: bool) -> None:
-        self._client, self._collection, self._own = client, collection, own
+    def __init__(
+        self, client: QdrantClient, collection: str, *, own: bool, successor: str | None = None
+    ) -> None:
+        self._client, self._own = client, own
+        self._name, self._collection = collection, successor or collection
         self._local = is_local(client)
         self.name = "memory" if self._local else "server"
         self.capabilities: frozenset[Capability] = (
@@ -76,6 +92,20 @@ class ClientBackend:
         self._lock = _lock_of(client) if self._local else None
         self._closed = False
         self._read: tuple[float, About | None] | None = None
+        self._outlives = False
+        # Of no collection yet; that of the name's first one may say that it moved.
+        self.gate = Gate()
+        if successor is None:
+            self._follow()
+        self.gate = gate_of(client, self._collection)
+
+    def _follow(self) -> None:
+        """Find the collection that has the name now, after migrations."""
+        try:
+            self._collection = current_name(self._call, self._name)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def address(self) -> str | None:
@@ -92,7 +122,9 @@ class ClientBackend:
 
     def _call(self, use: Callable[[QdrantClient], T]) -> T:
         if self._closed:
-            raise RolevecError(f"the collection {self._collection!r} is closed; open it again")
+            raise RolevecError(f"the collection {self._name!r} is closed; open it again")
+        if self.gate.moved and not self._outlives:
+            raise Moved(self._name)
         try:
             if self._lock is None:
                 return use(self._client)
@@ -118,9 +150,14 @@ class ClientBackend:
                 vectors_config=models.VectorParams(size=spec.dim, distance=models.Distance.COSINE),
                 sparse_vectors_config=_sparse_config(spec.about.bm25),
                 quantization_config=_quantization(quantization),
-                metadata={_RECORD: spec.about.to_dict()},
+                metadata={
+                    _RECORD: spec.about.to_dict(),
+                    **({OF: self._name} if self._collection != self._name else {}),
+                },
             )
         )
+        with _LOCKS_GUARD:  # one of this name may have been migrated, and deleted since
+            self.gate = _GATES[self._client][self._collection] = Gate()
         for path, kind in spec.indexes.items():
             self.create_index(path, kind)
 
@@ -147,7 +184,10 @@ class ClientBackend:
         return self._read[1]
 
     def _record(self) -> About | None:
-        record = (self._info().config.metadata or {}).get(_RECORD)
+        metadata = self._info().config.metadata or {}
+        if metadata.get(MOVED) and not self._outlives:
+            raise Moved(self._name)
+        record = metadata.get(_RECORD)
         return About.from_dict(record) if record else None
 
     def write_about(self, about: About) -> None:
@@ -166,9 +206,11 @@ class ClientBackend:
             models.PointStruct(id=p.id, vector=_vectors(p, bm25), payload=dict(p.payload))
             for p in points
         ]
-        for start in range(0, len(structs), _UPSERT_POINTS):
-            part = structs[start : start + _UPSERT_POINTS]
-            self._call(lambda client, part=part: client.upsert(self._collection, part, wait=True))  # type: ignore[misc]
+        with self.gate.writing(self._name) as changed:
+            changed.update(p.id for p in points)
+            for start in range(0, len(structs), _UPSERT_POINTS):
+                part = structs[start : start + _UPSERT_POINTS]
+                self._call(partial(_upsert, collection=self._collection, points=part))
 
     def query(
         self,
@@ -253,12 +295,16 @@ class ClientBackend:
         return found.count
 
     def delete(self, selection: Sequence[PointId] | models.Filter) -> None:
-        selector: Any = (
-            models.FilterSelector(filter=selection)
-            if isinstance(selection, models.Filter)
-            else models.PointIdsList(points=list(selection))
-        )
-        self._call(lambda client: client.delete(self._collection, selector, wait=True))
+        with self.gate.writing(self._name) as changed:
+            if self.gate.tracking and isinstance(selection, models.Filter):
+                selection = matching(self, selection)
+            selector: Any
+            if isinstance(selection, models.Filter):
+                selector = models.FilterSelector(filter=selection)
+            else:
+                changed.update(selection)
+                selector = models.PointIdsList(points=list(selection))
+            self._call(lambda client: client.delete(self._collection, selector, wait=True))
 
     def optimize(self) -> bool:
         """False: local mode has no index, and a server builds its own in the background."""
@@ -271,6 +317,46 @@ class ClientBackend:
         if not self._closed and self._own:
             self._client.close()
         self._closed = True
+
+    def successor(self) -> ClientBackend | None:
+        found = next_name(self._call, self._name, self._collection)
+        return None if found is None else self._other(found)
+
+    def begin(self, spec: Spec) -> ClientBackend:
+        made = self._other(free_name(self._call, self._name))
+        made.create(spec)
+        return made
+
+    def _other(self, collection: str) -> ClientBackend:
+        return ClientBackend(self._client, self._name, own=False, successor=collection)
+
+    def discard(self) -> None:
+        found = next_name(self._call, self._name, self._collection)
+        if found is not None:
+            self._call(lambda client: client.delete_collection(found))
+
+    def prepare(self) -> None:
+        """Nothing to do: a server builds its index while it is filled, and memory has none."""
+
+    def promote(self, successor: ClientBackend) -> None:
+        self._outlives = True
+        switch(self._call, self._name, self._collection, successor._collection)
+        self.gate.moved = True
+        # The client is closed by who is closed last.
+        successor._own, self._own = self._own, False
+
+    def drop_old(self) -> int:
+        return drop_replaced(self._call, self._name, self._collection)
+
+
+def _upsert(client: QdrantClient, collection: str, points: list[models.PointStruct]) -> None:
+    client.upsert(collection, points, wait=True)
+
+
+def gate_of(client: QdrantClient, collection: str) -> Gate:
+    """The gate of a collection, the same for all who use this client."""
+    with _LOCKS_GUARD:
+        return _GATES.setdefault(client, {}).setdefault(collection, Gate())
 
 
 def _lock_of(client: QdrantClient) -> threading.RLock:

@@ -13,6 +13,8 @@ import qdrant_edge as edge
 
 from rolevec.errors import UnsupportedByBackend
 from rolevec.qdrant.backends.edge_booleans import with_booleans
+from rolevec.qdrant.backends.edge_successor import discard_next, drop_old, next_shard, promote
+from rolevec.qdrant.backends.gate import Gate, Moved, matching
 from rolevec.qdrant.backends.protocol import (
     SPARSE,
     Capability,
@@ -22,7 +24,7 @@ from rolevec.qdrant.backends.protocol import (
     Shape,
     Spec,
 )
-from rolevec.qdrant.backends.shards import SIDECAR, acquire, release
+from rolevec.qdrant.backends.shards import SIDECAR, Shard, acquire, release
 from rolevec.qdrant.identity import About
 from rolevec.qdrant.ids import PointId
 from rolevec.qdrant.payloads import sparse_of
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 # Graph search that looks at 256 candidates finds 99.4 % of the true top 10 at 100,000 points of
 # 384 dimensions, against 97 % at the default of 100 (measured; see the engine's HNSW parameters).
 _EF = 256
+# The engine builds an index of vectors above this size only.
+_INDEXED_BYTES, _FLOAT_BYTES = 10_000_000, 4
 
 
 class EdgeBackend:
@@ -45,10 +49,23 @@ class EdgeBackend:
     )
 
     def __init__(self, folder: Path, *, create: bool) -> None:
-        self.folder = folder
-        self._shard = acquire(folder, create=create)
+        self._hold(acquire(folder, create=create))
+
+    def _hold(self, shard: Shard) -> None:
+        self.folder, self._held = shard.folder, shard
+        self._outlives = False
         # Also runs at interpreter exit, and when a notebook drops its last reference.
-        self._release = weakref.finalize(self, release, self._shard)
+        self._release = weakref.finalize(self, release, shard)
+
+    @property
+    def _shard(self) -> Shard:
+        if self._held.superseded and not self._outlives:
+            raise Moved(self.folder.name)
+        return self._held
+
+    @property
+    def gate(self) -> Gate:
+        return self._held.gate
 
     def exists(self) -> bool:
         return self._shard.exists
@@ -86,7 +103,9 @@ class EdgeBackend:
         bm25 = about.bm25 if about else None
         rows = [edge.Point(p.id, _vectors(p, bm25), with_booleans(p.payload)) for p in points]
         operation = edge.UpdateOperation.upsert_points(rows)
-        self._shard.call(lambda shard: shard.update(operation))
+        with self.gate.writing(self.folder.name) as changed:
+            changed.update(p.id for p in points)
+            self._held.call(lambda shard: shard.update(operation))
 
     def query(
         self,
@@ -173,12 +192,16 @@ class EdgeBackend:
         return self._shard.call(lambda shard: shard.count(request))
 
     def delete(self, selection: Sequence[PointId] | models.Filter) -> None:
-        if isinstance(selection, Sequence):
-            operation = edge.UpdateOperation.delete_points(list(selection))
-        else:
-            chosen = cast("edge.Filter", _filter(selection))
-            operation = edge.UpdateOperation.delete_points_by_filter(chosen)
-        self._shard.call(lambda shard: shard.update(operation))
+        with self.gate.writing(self.folder.name) as changed:
+            if self.gate.tracking and not isinstance(selection, Sequence):
+                selection = matching(self, selection)
+            if isinstance(selection, Sequence):
+                changed.update(selection)
+                operation = edge.UpdateOperation.delete_points(list(selection))
+            else:
+                chosen = cast("edge.Filter", _filter(selection))
+                operation = edge.UpdateOperation.delete_points_by_filter(chosen)
+            self._held.call(lambda shard: shard.update(operation))
 
     def optimize(self) -> bool:
         return self._shard.call(lambda shard: shard.optimize())
@@ -188,6 +211,38 @@ class EdgeBackend:
 
     def close(self) -> None:
         self._release()
+
+    def successor(self) -> EdgeBackend | None:
+        found = next_shard(self._shard)
+        return None if found is None else EdgeBackend._over(found)
+
+    def begin(self, spec: Spec) -> EdgeBackend:
+        made = next_shard(self._shard, begin=True)
+        assert made is not None
+        successor = EdgeBackend._over(made)
+        successor.create(spec)
+        return successor
+
+    @classmethod
+    def _over(cls, shard: Shard) -> EdgeBackend:
+        made = cls.__new__(cls)
+        made._hold(shard)
+        return made
+
+    def discard(self) -> None:
+        discard_next(self._shard)
+
+    def prepare(self) -> None:
+        """Build the index, if there is so much that there will be one, in another process."""
+        if self.count(None) * self.shape().dim * _FLOAT_BYTES >= _INDEXED_BYTES:
+            self._shard.optimize_apart()
+
+    def promote(self, successor: EdgeBackend) -> None:
+        self._outlives = True
+        promote(self._held, successor._held)
+
+    def drop_old(self) -> int:
+        return drop_old(self._shard)
 
 
 def edge_collections(folder: Path) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from rolevec.qdrant.backends.gate import Gate
 from rolevec.qdrant.identity import About
 from rolevec.qdrant.ids import PointId
 from rolevec.ranking.lexical import Sparse
@@ -152,3 +153,31 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Let go of the collection; twice is no error."""
+
+    # A second collection of the same name, filled by a migration until it takes over
+
+    @property
+    def gate(self) -> Gate:
+        """Where writes go through; shared by all of this process who have the collection open."""
+
+    def successor(self) -> Self | None:
+        """The second one that an earlier migration left, whole or not; the caller closes it."""
+
+    def begin(self, spec: Spec) -> Self:
+        """Make the second one; there must be none."""
+
+    def discard(self) -> None:
+        """Remove the second one, if there is one; nobody may have it open."""
+
+    def prepare(self) -> None:
+        """Called on the second one, when it is filled: make its searches fast."""
+
+    def promote(self, successor: Self) -> None:
+        """Put the second one in this one's place, in one step that survives a power cut.
+
+        The caller has closed the `gate`. Of all who have the collection open, this object alone may
+        go on reading the old one, for searches that are under way; the others get `Moved`.
+        """
+
+    def drop_old(self) -> int:
+        """Remove the collections that were replaced; returns how many there were."""
