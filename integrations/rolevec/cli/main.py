@@ -20,6 +20,7 @@ _COMMANDS = {
     "index": "Put files into a collection.",
     "search": "Find the documents nearest to a query.",
     "recommend": "Find documents like some and unlike others.",
+    "migrate": "Give a collection the vectors of another model.",
     "embed": "Turn texts into vectors.",
     "evaluate": "Measure a model on retrieval sets, bitext, triples and scored pairs.",
     "models": "List the known models, or show one.",

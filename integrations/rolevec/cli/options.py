@@ -37,6 +37,22 @@ truncation_option = click.option(
     show_default=True,
     help="What happens to texts longer than the model takes.",
 )
+collection_option = click.option(
+    "--collection",
+    "-c",
+    default=DEFAULT_COLLECTION,
+    envvar="ROLEVEC_COLLECTION",
+    show_default=True,
+    help="Name of the collection.",
+)
+store_option = click.option(
+    "--store",
+    "-s",
+    default=DEFAULT_STORE,
+    envvar="ROLEVEC_STORE",
+    show_default=True,
+    help="A folder, or the URL of a Qdrant server.",
+)
 dimensions_option = click.option(
     "--dimensions",
     type=click.IntRange(min=1),
@@ -79,22 +95,8 @@ def collection_options(function: F) -> F:
             help="File of `rolevec.load_config`; options given on the command line win over it.",
         ),
         dimensions_option,
-        click.option(
-            "--collection",
-            "-c",
-            default=DEFAULT_COLLECTION,
-            envvar="ROLEVEC_COLLECTION",
-            show_default=True,
-            help="Name of the collection.",
-        ),
-        click.option(
-            "--store",
-            "-s",
-            default=DEFAULT_STORE,
-            envvar="ROLEVEC_STORE",
-            show_default=True,
-            help="A folder, or the URL of a Qdrant server.",
-        ),
+        collection_option,
+        store_option,
         model_option,
     ):
         function = option(function)
