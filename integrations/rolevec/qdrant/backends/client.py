@@ -22,6 +22,14 @@ from rolevec.errors import (
     RolevecError,
     UnsupportedByBackend,
 )
+from rolevec.qdrant.backends.client_config import (
+    compression,
+    plain_vector,
+    search_params,
+    sparse_config,
+    sparse_vector,
+    vectors_of,
+)
 from rolevec.qdrant.backends.client_successor import (
     MOVED,
     OF,
@@ -43,8 +51,7 @@ from rolevec.qdrant.backends.protocol import (
 )
 from rolevec.qdrant.identity import About
 from rolevec.qdrant.ids import PointId
-from rolevec.qdrant.payloads import sparse_of
-from rolevec.ranking.lexical import Bm25, Sparse
+from rolevec.ranking.lexical import Sparse
 
 T = TypeVar("T")
 
@@ -148,8 +155,8 @@ class ClientBackend:
             lambda client: client.create_collection(
                 self._collection,
                 vectors_config=models.VectorParams(size=spec.dim, distance=models.Distance.COSINE),
-                sparse_vectors_config=_sparse_config(spec.about.bm25),
-                quantization_config=_quantization(quantization),
+                sparse_vectors_config=sparse_config(spec.about.bm25),
+                quantization_config=compression(quantization),
                 metadata={
                     _RECORD: spec.about.to_dict(),
                     **({OF: self._name} if self._collection != self._name else {}),
@@ -203,7 +210,7 @@ class ClientBackend:
         about = self.about()
         bm25 = about.bm25 if about else None
         structs = [
-            models.PointStruct(id=p.id, vector=_vectors(p, bm25), payload=dict(p.payload))
+            models.PointStruct(id=p.id, vector=vectors_of(p, bm25), payload=dict(p.payload))
             for p in points
         ]
         with self.gate.writing(self._name) as changed:
@@ -222,10 +229,10 @@ class ClientBackend:
         with_payloads: bool = True,
         rescoring: Rescoring | None = None,
     ) -> list[list[Point]]:
-        params = _search_params(rescoring)
+        params = search_params(rescoring)
         requests = [
             models.QueryRequest(
-                query=_floats(vector),
+                query=plain_vector(vector),
                 filter=where,
                 limit=limit,
                 with_payload=with_payloads,
@@ -246,7 +253,7 @@ class ClientBackend:
     ) -> list[list[Point]]:
         requests = [
             models.QueryRequest(
-                query=_sparse(vector),
+                query=sparse_vector(vector),
                 using=SPARSE,
                 filter=where,
                 limit=limit,
@@ -378,28 +385,6 @@ def _translated(error: Exception, collection: str) -> RolevecError:
     )
 
 
-def _floats(vector: npt.NDArray[np.float32] | None) -> list[float]:
-    return [] if vector is None else vector.tolist()
-
-
-def _sparse(vector: Sparse) -> models.SparseVector:
-    return models.SparseVector(indices=vector.indices, values=vector.values)
-
-
-def _vectors(point: Point, bm25: Bm25 | None) -> Any:
-    sparse = sparse_of(point.payload, bm25) if bm25 else None
-    # An empty one would count as a document in local mode's IDF, and in no other engine's.
-    if sparse is None or not sparse.indices:
-        return _floats(point.vector)
-    return {"": _floats(point.vector), SPARSE: _sparse(sparse)}
-
-
-def _sparse_config(bm25: Bm25 | None) -> dict[str, models.SparseVectorParams] | None:
-    if bm25 is None:
-        return None
-    return {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)}
-
-
 def _id(identifier: Any) -> PointId:
     return identifier if isinstance(identifier, int) else str(identifier)
 
@@ -411,32 +396,3 @@ def _point(found: models.ScoredPoint | models.Record) -> Point:
     row = None if vector is None else np.asarray(vector, dtype=np.float32)
     score = found.score if isinstance(found, models.ScoredPoint) else 0.0
     return Point(_id(found.id), row, found.payload or {}, score)
-
-
-def _search_params(rescoring: Rescoring | None) -> models.SearchParams | None:
-    if rescoring is None:
-        return None
-    return models.SearchParams(
-        quantization=models.QuantizationSearchParams(
-            rescore=rescoring.rescore, oversampling=rescoring.oversampling
-        )
-    )
-
-
-def _quantization(kind: str | None) -> Any:
-    if kind is None:
-        return None
-    made: dict[str, Callable[[], Any]] = {
-        "int8": lambda: models.ScalarQuantization(
-            scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
-        ),
-        "turbo4": lambda: models.TurboQuantization(
-            turbo=models.TurboQuantQuantizationConfig(bits=models.TurboQuantBitSize.BITS4)
-        ),
-        "binary": lambda: models.BinaryQuantization(
-            binary=models.BinaryQuantizationConfig(always_ram=True)
-        ),
-    }
-    if kind not in made:
-        raise UnsupportedByBackend(f"quantization={kind!r} is not one of {', '.join(made)}")
-    return made[kind]()
