@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from rolevec.qdrant.stores import list_collections
     from rolevec.ranking.fusion import Fusion
     from rolevec.ranking.lexical import Bm25
+    from rolevec.ranking.profile import Profile
 
-__all__ = ["AddReport", "Bm25", "Collection", "Fusion", "MigrationReport", "list_collections"]
+__all__ = [
+    "AddReport",
+    "Bm25",
+    "Collection",
+    "Fusion",
+    "MigrationReport",
+    "Profile",
+    "list_collections",
+]
 
 _HOME = {
     "AddReport": "rolevec.qdrant.adding",
@@ -22,6 +31,7 @@ _HOME = {
     "Collection": "rolevec.qdrant.collection",
     "Fusion": "rolevec.ranking.fusion",
     "MigrationReport": "rolevec.qdrant.migration",
+    "Profile": "rolevec.ranking.profile",
     "list_collections": "rolevec.qdrant.stores",
 }
 

@@ -17,6 +17,7 @@ from rolevec.qdrant.indexes import check_fields
 from rolevec.qdrant.migration import MigrationReport, Plan, Textless, migrate
 from rolevec.qdrant.opened import Opened
 from rolevec.qdrant.opening import create_or_accept
+from rolevec.qdrant.recommending import Recommending
 from rolevec.qdrant.stores import DEFAULT_STORE, Store, open_backend
 from rolevec.qdrant.twins import threaded
 from rolevec.qdrant.writing import Writing
@@ -24,7 +25,7 @@ from rolevec.ranking.lexical import Bm25
 from rolevec.vectors import check_dimensions
 
 
-class Collection(Clustering, Writing):
+class Collection(Clustering, Recommending, Writing):
     """Documents and their vectors under one name; open it with `Collection.open`.
 
     Every vector is checked (dimension, finite, not zero) and of length 1, distances are cosine,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -11,18 +12,18 @@ import numpy.typing as npt
 from rolevec.documents import Document, Hit
 from rolevec.qdrant.arguments import chosen_filter, positive
 from rolevec.qdrant.backends.protocol import Point
-from rolevec.qdrant.examples import Example, Examples, named_ids
 from rolevec.qdrant.hybrid import chosen_fusion, query_vectors
-from rolevec.qdrant.ids import listed_ids, point_id
-from rolevec.qdrant.nearest import hit_of, nearest, nearest_sparse
+from rolevec.qdrant.ids import PointId, listed_ids, point_id
+from rolevec.qdrant.nearest import hit_of, in_order, nearest_sparse
 from rolevec.qdrant.opened import Opened
 from rolevec.qdrant.payloads import document_of
 from rolevec.qdrant.twins import threaded
 from rolevec.ranking.fusion import Fusion
 from rolevec.ranking.mmr import mmr
-from rolevec.ranking.recommend import preference
 
 if TYPE_CHECKING:
+    from qdrant_client import models
+
     from rolevec.qdrant.filters import Where
 
 _PAGE = 256
@@ -164,7 +165,9 @@ class Reading:
             In the order chosen, with the cosine to the query as score.
         """
         at = self._opened
-        return _diverse(at, at.queries([query])[0], k, fetch_k, diversity, where)
+        vector = at.queries([query])[0]
+        found = diverse_points(at, vector, k, fetch_k, diversity, chosen_filter(where))
+        return [hit_of(point) for point in found]
 
     def diverse_by_vector(
         self,
@@ -178,45 +181,9 @@ class Reading:
         """`diverse` with a vector (dim,) in place of a text."""
         at = self._opened
         at.check()
-        return _diverse(at, at.one_row(vector)[0], k, fetch_k, diversity, where)
-
-    def recommend(
-        self,
-        liked: Sequence[Example],
-        disliked: Sequence[Example] = (),
-        *,
-        k: int = 10,
-        where: Where | None = None,
-    ) -> list[Hit]:
-        """Documents like some and unlike others.
-
-        A string is the id of a document if there is one, else a text. What is named by id is left
-        out of the result.
-
-        Args:
-            liked: ids, texts, documents or vectors (dim,); at least one.
-            disliked: the same; may be empty.
-            k: most hits.
-            where: see `rolevec.qdrant.filters.to_filter`.
-
-        Raises:
-            ValueError: nothing liked.
-            CollectionNotFound: an id that looks like one (digits, a UUID) is not there.
-        """
-        if isinstance(liked, (str, bytes)) or isinstance(disliked, (str, bytes)):
-            raise ValueError("recommend takes lists of examples, not a single one")
-        if not len(liked):
-            raise ValueError("recommend needs at least one liked example")
-        at = self._opened
-        at.check()
-        named = at.backend.retrieve(named_ids([*liked, *disliked]), with_vectors=True)
-        known = {point.id: point.vector for point in named if point.vector is not None}
-        examples = Examples(at.name, at.encoder, at.dim, known)
-        aim = preference(examples.rows(liked), examples.rows(disliked) if len(disliked) else None)
-        limit = positive(k) + len(known)
-        chosen = chosen_filter(where)
-        points = nearest(at.backend, aim[None, :], limit, chosen, at.rescoring())[0]
-        return [hit_of(point) for point in points if point.id not in known][:k]
+        row = at.one_row(vector)[0]
+        found = diverse_points(at, row, k, fetch_k, diversity, chosen_filter(where))
+        return [hit_of(point) for point in found]
 
     def get(self, ids: Iterable[str | int] | str | int) -> list[Document]:
         """Documents by id, in the order of the ids; those that are not there are left out."""
@@ -258,28 +225,29 @@ class Reading:
     asearch_by_vector = threaded(search_by_vector)
     adiverse = threaded(diverse)
     adiverse_by_vector = threaded(diverse_by_vector)
-    arecommend = threaded(recommend)
     aget = threaded(get)
     acount = threaded(count)
 
 
-def _diverse(
+def diverse_points(
     at: Opened,
     vector: npt.NDArray[np.float32],
     k: int,
     fetch_k: int,
     diversity: float,
-    where: Where | None,
-) -> list[Hit]:
-    limit = max(positive(k), positive(fetch_k, "fetch_k"))
+    where: models.Filter | None,
+    left_out: AbstractSet[PointId] = frozenset(),
+) -> list[Point]:
+    """The k points of `Reading.diverse`; none of those left out is chosen, nor counts."""
+    limit = max(positive(k), positive(fetch_k, "fetch_k")) + len(left_out)
     found = at.backend.query(
-        vector[None, :], limit, chosen_filter(where), with_vectors=True,
-        rescoring=at.rescoring(),
-    )[0]  # fmt: skip
+        vector[None, :], limit, where, with_vectors=True, rescoring=at.rescoring()
+    )[0]
+    found = [point for point in in_order(found) if point.id not in left_out]
     if not found:
         return []
     rows = np.vstack([cast("npt.NDArray[np.float32]", p.vector) for p in found])
-    return [hit_of(found[i]) for i in mmr(vector, rows, k, diversity)]
+    return [found[i] for i in mmr(vector, rows, k, diversity)]
 
 
 def _points(

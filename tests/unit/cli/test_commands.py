@@ -32,6 +32,28 @@ def test_hybrid_index_and_search(run, run_json, files):
     assert "leave the argument out" in refused.err
 
 
+def test_recommend_by_a_profile(run, run_json, files, tmp_path):
+    run_json("index", files)
+    assert "LIKED" in run("recommend").err
+    user = tmp_path / "user.json"
+    assert "no profile" in run("recommend", "--profile", user).err
+    first = run_json("recommend", "fox.txt", "--profile", user)
+    assert [hit["id"] for hit in first] == ["cat", "dog.md"]
+    assert run_json("recommend", "--profile", user) == first
+    run_json("recommend", "cat", "--profile", user, "--decay", "0.5")
+    saved = json.loads(user.read_text(encoding="utf-8"))
+    assert (saved["seen"], saved["liked"]["weight"]) == (["fox.txt", "cat"], 1.5)
+
+
+def test_recommend_leaves_out_what_is_excluded(run_json, files, tmp_path):
+    run_json("index", files)
+    seen = tmp_path / "seen.txt"
+    seen.write_text("dog.md\n\n", encoding="utf-8")
+    found = run_json("recommend", "ein Fuchs", "--exclude-file", seen, "--exclude", "cat")
+    assert [hit["id"] for hit in found] == ["fox.txt"]
+    assert len(run_json("recommend", "ein Fuchs", "--diversity", "0.5")) == 3
+
+
 def test_hybrid_search_of_a_plain_collection(run, run_json, files):
     run_json("index", files)
     assert "hybrid=True" in run("search", "Hund", "--hybrid").err
