@@ -157,6 +157,7 @@ class Planner:
         """A document's parts, the document itself first if it is whole; empty if rejected."""
         try:
             document = identify_all([given])[0]
+            self.writer.check_document(document)
             return self.splitter.parts(document) if self.splitter else [document]
         except RolevecError as error:
             reason = str(error).removeprefix("document 0: ")

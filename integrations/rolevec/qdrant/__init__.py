@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rolevec.qdrant.adding import AddReport
     from rolevec.qdrant.collection import Collection
     from rolevec.qdrant.migration import MigrationReport
+    from rolevec.qdrant.placement import ServerOptions
     from rolevec.qdrant.stores import list_collections
     from rolevec.ranking.fusion import Fusion
     from rolevec.ranking.lexical import Bm25
@@ -22,6 +23,7 @@ __all__ = [
     "Fusion",
     "MigrationReport",
     "Profile",
+    "ServerOptions",
     "list_collections",
 ]
 
@@ -32,6 +34,7 @@ _HOME = {
     "Fusion": "rolevec.ranking.fusion",
     "MigrationReport": "rolevec.qdrant.migration",
     "Profile": "rolevec.ranking.profile",
+    "ServerOptions": "rolevec.qdrant.placement",
     "list_collections": "rolevec.qdrant.stores",
 }
 

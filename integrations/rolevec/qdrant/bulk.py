@@ -15,6 +15,7 @@ from rolevec.qdrant.backends.protocol import Point
 from rolevec.qdrant.collection import Collection
 from rolevec.qdrant.ids import PointId
 from rolevec.qdrant.payloads import document_of
+from rolevec.qdrant.placement import check_shards
 from rolevec.roles import Role
 from rolevec.truncation import TruncationReport
 
@@ -64,6 +65,7 @@ class BulkWriter:
         self._backend = self._opened.backend
         self.encoder = self._opened.encoder
         # Touches the encoder only, so it may work in a thread or process of its own.
+        self._shard_key = self._opened.about().shard_key
         self.maker = PointMaker(self.encoder, self._opened.dim)
 
     @classmethod
@@ -117,6 +119,14 @@ class BulkWriter:
             CollectionMismatch: the collection is not this encoder's (any more).
         """
         return self._opened.check().fingerprint.digest
+
+    def check_document(self, document: Document) -> None:
+        """Refuse what the collection has no place for.
+
+        Raises:
+            InvalidDocument: it names no shard, and the collection is spread by that.
+        """
+        check_shards([document], self._shard_key)
 
     def stored(self, ids: Sequence[PointId]) -> dict[PointId, Document]:
         """What is there under these ids."""

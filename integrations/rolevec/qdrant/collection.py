@@ -17,6 +17,7 @@ from rolevec.qdrant.indexes import check_fields
 from rolevec.qdrant.migration import MigrationReport, Plan, Textless, migrate
 from rolevec.qdrant.opened import Opened
 from rolevec.qdrant.opening import create_or_accept
+from rolevec.qdrant.placement import ServerOptions
 from rolevec.qdrant.recommending import Recommending
 from rolevec.qdrant.stores import DEFAULT_STORE, Store, open_backend
 from rolevec.qdrant.twins import threaded
@@ -51,6 +52,7 @@ class Collection(Clustering, Recommending, Writing):
         hybrid: bool | Bm25 = False,
         api_key: str | None = None,
         adopt: bool = False,
+        server: ServerOptions | None = None,
     ) -> Self:
         """Open a collection, or make it.
 
@@ -68,6 +70,7 @@ class Collection(Clustering, Recommending, Writing):
                 `Bm25` says how. False takes an existing collection as it is.
             api_key: for a URL; None reads ``QDRANT_API_KEY``.
             adopt: take a collection that says nothing about its encoder as this encoder's.
+            server: how a server spreads a new collection: shards, copies, shard keys, disk.
 
         Raises:
             CollectionMismatch: written by another encoder, or with other settings.
@@ -83,7 +86,7 @@ class Collection(Clustering, Recommending, Writing):
         try:
             if not backend.exists() and not create:
                 raise CollectionNotFound(f"there is no collection {name!r} in {store}")
-            create_or_accept(backend, name, about, adopt=adopt)
+            create_or_accept(backend, name, about, adopt=adopt, server=server)
         except BaseException:
             backend.close()
             raise

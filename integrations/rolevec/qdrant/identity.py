@@ -25,20 +25,24 @@ class About:
         quantization: how the engine compresses the vectors it scans.
         indexed_fields: metadata field -> type of its payload index.
         bm25: how each text's sparse vector is made; None if there are dense vectors only.
+        shard_key: metadata field whose value names the shard of a document.
     """
 
     fingerprint: Fingerprint
     quantization: Quantization | None = None
     indexed_fields: Mapping[str, str] = field(default_factory=dict)
     bm25: Bm25 | None = None
+    shard_key: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
+        spread = {} if self.shard_key is None else {"shard_key": self.shard_key}
         record: dict[str, Any] = {
             "format": _FORMAT,
             "fingerprint": self.fingerprint.to_dict(),
             "quantization": self.quantization,
             "indexed_fields": dict(self.indexed_fields),
+            **spread,
         }
         if self.bm25 is not None:
             record |= {"format": _HYBRID_FORMAT, "bm25": self.bm25.to_dict()}
@@ -65,6 +69,7 @@ class About:
             data.get("quantization"),
             data.get("indexed_fields") or {},
             bm25,
+            data.get("shard_key"),
         )
 
 

@@ -141,9 +141,8 @@ def _successor(backend: Backend, about: About, *, resume: bool) -> Backend:
             found.close()
             backend.discard()
             found = None
-    return found or backend.begin(
-        Spec(about.fingerprint.dim, about, index_paths(about.indexed_fields))
-    )
+    paths = index_paths(about.indexed_fields)
+    return found or backend.begin(Spec(about.fingerprint.dim, about, paths, backend.placement()))
 
 
 def _nothing_to_do(old: Opened, plan: Plan, start: float) -> MigrationReport:

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rolevec.errors import CollectionMismatch, RolevecError
+from rolevec.errors import CollectionMismatch, RolevecError, UnsupportedByBackend, shown
 from rolevec.fingerprint import Fingerprint
 from rolevec.qdrant.backends.protocol import Backend, Spec
 from rolevec.qdrant.identity import About, check_encoder
 from rolevec.qdrant.indexes import index_paths
+from rolevec.qdrant.placement import ServerOptions
 
 
-def create_or_accept(backend: Backend, name: str, wanted: About, *, adopt: bool) -> None:
+def create_or_accept(
+    backend: Backend, name: str, wanted: About, *, adopt: bool, server: ServerOptions | None = None
+) -> None:
     """Make the collection; if it is there, or somebody else makes it first, check it.
 
     Raises:
         CollectionMismatch: it was written by another encoder, or with other settings.
         UnsupportedByBackend: the engine lacks what is wanted of a new one.
     """
+    server = server or ServerOptions()
+    if server.given() and "placement" not in backend.capabilities:
+        raise UnsupportedByBackend(
+            f"server={', '.join(server.given())}: {backend.name} keeps a collection in one process;"
+            " pass the URL of a Qdrant server as store="
+        )
     if not backend.exists():
-        spec = Spec(wanted.fingerprint.dim, wanted, index_paths(wanted.indexed_fields))
+        wanted = replace(wanted, shard_key=server.shard_key)
+        paths = index_paths(wanted.indexed_fields)
+        spec = Spec(wanted.fingerprint.dim, wanted, paths, server)
         try:
             backend.create(spec)
         except RolevecError:
@@ -28,6 +39,8 @@ def create_or_accept(backend: Backend, name: str, wanted: About, *, adopt: bool)
         else:
             return
     accept(backend, name, wanted, adopt=adopt)
+    if server.given():
+        _check_placement(name, backend.placement(), server)
 
 
 def accept(backend: Backend, name: str, wanted: About, *, adopt: bool) -> None:
@@ -69,3 +82,13 @@ def accept(backend: Backend, name: str, wanted: About, *, adopt: bool) -> None:
             backend.create_index(path, kind)
         fields = {**stored.indexed_fields, **missing}
         backend.write_about(replace(stored, indexed_fields=fields))
+
+
+def _check_placement(name: str, stored: ServerOptions, wanted: ServerOptions) -> None:
+    there = stored.given()
+    for option, value in wanted.given().items():
+        if there.get(option) != value:
+            raise CollectionMismatch(
+                f"{name!r} was made with {option}={shown(there.get(option))}, not {shown(value)};"
+                " leave the option out, or index into a new collection"
+            )

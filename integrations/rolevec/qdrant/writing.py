@@ -24,6 +24,7 @@ from rolevec.qdrant.arguments import check_listed, chosen_filter, is_filter, pos
 from rolevec.qdrant.backends.gate import Moved
 from rolevec.qdrant.ids import PointId, listed_ids, point_id
 from rolevec.qdrant.opened import Opened
+from rolevec.qdrant.placement import check_shards
 from rolevec.qdrant.twins import threaded
 from rolevec.roles import Role
 from rolevec.truncation import TruncationReport
@@ -70,12 +71,13 @@ class Writing:
         check_listed(documents)
         batch_size = positive(batch_size, "batch_size")
         at = self._opened
-        at.check()
+        spread_by = at.check().shard_key
         # Only for the bar: a source may have to read itself through to tell.
         total = (length_hint(documents) or None) if progress else None
         if isinstance(documents, Sequence):
             documents = identify_all(documents)
             check_lengths(documents, at.encoder)
+            check_shards(documents, spread_by)
         report = AddReport()
         with counter(total, f"adding to {at.name}", show=progress) as advance:
             for batch, read in batches(documents, batch_size):

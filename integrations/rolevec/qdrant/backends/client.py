@@ -6,24 +6,18 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 from qdrant_client import QdrantClient, models
-from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
+from qdrant_client.http.exceptions import ApiException
 
-from rolevec.errors import (
-    AuthenticationError,
-    RateLimited,
-    RemoteError,
-    RolevecError,
-    UnsupportedByBackend,
-)
+from rolevec.errors import RolevecError, UnsupportedByBackend
 from rolevec.qdrant.backends.client_config import (
     compression,
+    placed,
     plain_vector,
     search_params,
     sparse_config,
@@ -49,8 +43,11 @@ from rolevec.qdrant.backends.protocol import (
     Shape,
     Spec,
 )
+from rolevec.qdrant.backends.refusals import translated
+from rolevec.qdrant.backends.shard_keys import Key, ShardKeys, erase, write
 from rolevec.qdrant.identity import About
 from rolevec.qdrant.ids import PointId
+from rolevec.qdrant.placement import ServerOptions
 from rolevec.ranking.lexical import Sparse
 
 T = TypeVar("T")
@@ -93,7 +90,7 @@ class ClientBackend:
         self.capabilities: frozenset[Capability] = (
             frozenset({"hybrid"})
             if self._local
-            else frozenset({"quantization", "persistence", "shared", "hybrid"})
+            else frozenset({"quantization", "persistence", "shared", "hybrid", "placement"})
         )
         # Local mode loses points when two threads are inside it, readers included.
         self._lock = _lock_of(client) if self._local else None
@@ -105,6 +102,7 @@ class ClientBackend:
         if successor is None:
             self._follow()
         self.gate = gate_of(client, self._collection)
+        self._keys = ShardKeys(self._call, self._collection)
 
     def _follow(self) -> None:
         """Find the collection that has the name now, after migrations."""
@@ -139,7 +137,7 @@ class ClientBackend:
                 warnings.filterwarnings("ignore", message="Payload indexes have no effect")
                 return use(self._client)
         except (ApiException, ValueError) as error:
-            raise _translated(error, self._collection) from error
+            raise translated(error, self._collection) from error
 
     def exists(self) -> bool:
         return self._call(lambda client: client.collection_exists(self._collection))
@@ -154,13 +152,18 @@ class ClientBackend:
         self._call(
             lambda client: client.create_collection(
                 self._collection,
-                vectors_config=models.VectorParams(size=spec.dim, distance=models.Distance.COSINE),
+                vectors_config=models.VectorParams(
+                    size=spec.dim,
+                    distance=models.Distance.COSINE,
+                    on_disk=spec.server.on_disk_vectors,
+                ),
                 sparse_vectors_config=sparse_config(spec.about.bm25),
                 quantization_config=compression(quantization),
                 metadata={
                     _RECORD: spec.about.to_dict(),
                     **({OF: self._name} if self._collection != self._name else {}),
                 },
+                **placed(spec.server),
             )
         )
         with _LOCKS_GUARD:  # one of this name may have been migrated, and deleted since
@@ -181,6 +184,30 @@ class ClientBackend:
                 " unnamed vector a point"
             )
         return Shape(vectors.size, vectors.distance.value)
+
+    def placement(self) -> ServerOptions:
+        if self._local:
+            return ServerOptions()
+        config = self._info().config
+        params, vectors = config.params, config.params.vectors
+        return ServerOptions(
+            params.shard_number,
+            params.replication_factor,
+            params.write_consistency_factor,
+            self._spread_by(),
+            bool(vectors.on_disk) if isinstance(vectors, models.VectorParams) else None,
+            bool(config.hnsw_config.on_disk),
+        )
+
+    def _spread_by(self) -> str | None:
+        """Metadata field that names the shard of a document."""
+        about = None if self._local else self.about()
+        return None if about is None else about.shard_key
+
+    def _asked(self, where: models.Filter | None) -> list[Key] | None:
+        """Shard keys to ask; None for all."""
+        field = self._spread_by()
+        return None if field is None else self._keys.asked(where, field)
 
     def about(self) -> About | None:
         if self._local:
@@ -208,7 +235,7 @@ class ClientBackend:
 
     def upsert(self, points: Sequence[Point]) -> None:
         about = self.about()
-        bm25 = about.bm25 if about else None
+        bm25, field = (about.bm25, self._spread_by()) if about else (None, None)
         structs = [
             models.PointStruct(id=p.id, vector=vectors_of(p, bm25), payload=dict(p.payload))
             for p in points
@@ -217,7 +244,10 @@ class ClientBackend:
             changed.update(p.id for p in points)
             for start in range(0, len(structs), _UPSERT_POINTS):
                 part = structs[start : start + _UPSERT_POINTS]
-                self._call(partial(_upsert, collection=self._collection, points=part))
+                if field is None:
+                    write(self._call, self._collection, part)
+                else:
+                    self._keys.upsert(part, field)
 
     def query(
         self,
@@ -229,7 +259,7 @@ class ClientBackend:
         with_payloads: bool = True,
         rescoring: Rescoring | None = None,
     ) -> list[list[Point]]:
-        params = search_params(rescoring)
+        params, keys = search_params(rescoring), self._asked(where)
         requests = [
             models.QueryRequest(
                 query=plain_vector(vector),
@@ -238,6 +268,7 @@ class ClientBackend:
                 with_payload=with_payloads,
                 with_vector=with_vectors,
                 params=params,
+                shard_key=keys,
             )
             for vector in vectors
         ]
@@ -251,6 +282,7 @@ class ClientBackend:
         *,
         with_payloads: bool = True,
     ) -> list[list[Point]]:
+        keys = self._asked(where)
         requests = [
             models.QueryRequest(
                 query=sparse_vector(vector),
@@ -258,12 +290,15 @@ class ClientBackend:
                 filter=where,
                 limit=limit,
                 with_payload=with_payloads,
+                shard_key=keys,
             )
             for vector in vectors
         ]
         return self._query(requests)
 
     def _query(self, requests: list[models.QueryRequest]) -> list[list[Point]]:
+        if requests and requests[0].shard_key == []:
+            return [[] for _ in requests]
         found = self._call(lambda client: client.query_batch_points(self._collection, requests))
         return [[_point(point) for point in response.points] for response in found]
 
@@ -283,6 +318,9 @@ class ClientBackend:
         *,
         with_vectors: bool = False,
     ) -> tuple[list[Point], PointId | None]:
+        keys = self._asked(where)
+        if keys == []:
+            return [], None
         records, following = self._call(
             lambda client: client.scroll(
                 self._collection,
@@ -291,13 +329,19 @@ class ClientBackend:
                 offset=offset,
                 with_payload=True,
                 with_vectors=with_vectors,
+                shard_key_selector=keys,
             )
         )
         return [_point(r) for r in records], None if following is None else _id(following)
 
     def count(self, where: models.Filter | None) -> int:
+        keys = self._asked(where)
+        if keys == []:
+            return 0
         found = self._call(
-            lambda client: client.count(self._collection, count_filter=where, exact=True)
+            lambda client: client.count(
+                self._collection, count_filter=where, exact=True, shard_key_selector=keys
+            )
         )
         return found.count
 
@@ -306,12 +350,16 @@ class ClientBackend:
             if self.gate.tracking and isinstance(selection, models.Filter):
                 selection = matching(self, selection)
             selector: Any
+            where = selection if isinstance(selection, models.Filter) else None
             if isinstance(selection, models.Filter):
                 selector = models.FilterSelector(filter=selection)
             else:
                 changed.update(selection)
                 selector = models.PointIdsList(points=list(selection))
-            self._call(lambda client: client.delete(self._collection, selector, wait=True))
+            if (field := self._spread_by()) is None:
+                erase(self._call, self._collection, selector)
+            else:
+                self._keys.delete(selector, where, field)
 
     def optimize(self) -> bool:
         """False: local mode has no index, and a server builds its own in the background."""
@@ -356,10 +404,6 @@ class ClientBackend:
         return drop_replaced(self._call, self._name, self._collection)
 
 
-def _upsert(client: QdrantClient, collection: str, points: list[models.PointStruct]) -> None:
-    client.upsert(collection, points, wait=True)
-
-
 def gate_of(client: QdrantClient, collection: str) -> Gate:
     """The gate of a collection, the same for all who use this client."""
     with _LOCKS_GUARD:
@@ -369,20 +413,6 @@ def gate_of(client: QdrantClient, collection: str) -> Gate:
 def _lock_of(client: QdrantClient) -> threading.RLock:
     with _LOCKS_GUARD:
         return _LOCKS.setdefault(client, threading.RLock())
-
-
-def _translated(error: Exception, collection: str) -> RolevecError:
-    if not isinstance(error, UnexpectedResponse):
-        return RolevecError(f"Qdrant, collection {collection!r}: {error}")
-    status = error.status_code or 0
-    kind = {401: AuthenticationError, 403: AuthenticationError, 429: RateLimited}
-    body = (error.content or b"").decode(errors="replace")[:500]
-    return kind.get(status, RemoteError)(
-        f"the Qdrant server answered {status} for the collection {collection!r}: {body}",
-        status=status,
-        body=body,
-        headers=dict(error.headers or {}),
-    )
 
 
 def _id(identifier: Any) -> PointId:

@@ -12,6 +12,7 @@ from qdrant_client import models
 from rolevec.errors import UnsupportedByBackend
 from rolevec.qdrant.backends.protocol import SPARSE, Point, Rescoring
 from rolevec.qdrant.payloads import sparse_of
+from rolevec.qdrant.placement import ServerOptions
 from rolevec.ranking.lexical import Bm25, Sparse
 
 
@@ -31,6 +32,19 @@ def sparse_config(bm25: Bm25 | None) -> dict[str, models.SparseVectorParams] | N
     if bm25 is None:
         return None
     return {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)}
+
+
+def placed(server: ServerOptions) -> dict[str, Any]:
+    """How a collection is spread, as arguments of ``create_collection``."""
+    graph = server.on_disk_graph
+    custom = None if server.shard_key is None else models.ShardingMethod.CUSTOM
+    return {
+        "shard_number": server.shard_number,
+        "replication_factor": server.replication_factor,
+        "write_consistency_factor": server.write_consistency_factor,
+        "sharding_method": custom,
+        "hnsw_config": None if graph is None else models.HnswConfigDiff(on_disk=graph),
+    }
 
 
 def compression(kind: str | None) -> Any:

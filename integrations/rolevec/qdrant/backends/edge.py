@@ -28,6 +28,7 @@ from rolevec.qdrant.backends.shards import SIDECAR, Shard, acquire, release
 from rolevec.qdrant.identity import About
 from rolevec.qdrant.ids import PointId
 from rolevec.qdrant.payloads import sparse_of
+from rolevec.qdrant.placement import ServerOptions
 from rolevec.ranking.lexical import Bm25, Sparse
 
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ class EdgeBackend:
     def shape(self) -> Shape:
         record = self._shard.record or {}
         return Shape(int(record.get("dim", 0)), str(record.get("distance", "")))
+
+    def placement(self) -> ServerOptions:
+        return ServerOptions()
 
     def about(self) -> About | None:
         return About.from_dict(self._shard.record) if self._shard.record else None

@@ -12,12 +12,13 @@ import numpy.typing as npt
 from rolevec.qdrant.backends.gate import Gate
 from rolevec.qdrant.identity import About
 from rolevec.qdrant.ids import PointId
+from rolevec.qdrant.placement import ServerOptions
 from rolevec.ranking.lexical import Sparse
 
 if TYPE_CHECKING:
     from qdrant_client import models
 
-Capability = Literal["quantization", "optimize", "persistence", "shared", "hybrid"]
+Capability = Literal["quantization", "optimize", "persistence", "shared", "hybrid", "placement"]
 IndexType = Literal["keyword", "integer", "float", "bool", "datetime", "text", "geo", "uuid"]
 
 SPARSE = "bm25"
@@ -66,11 +67,13 @@ class Spec:
         about: the record to keep with it; where it has a ``bm25``, each point gets a sparse vector
             besides, under the name `SPARSE`.
         indexes: payload path -> type of its index.
+        server: how a server spreads it; only with the capability "placement".
     """
 
     dim: int
     about: About
     indexes: Mapping[str, IndexType] = field(default_factory=dict)
+    server: ServerOptions = field(default_factory=ServerOptions)
 
 
 class Backend(Protocol):
@@ -87,6 +90,9 @@ class Backend(Protocol):
 
     def shape(self) -> Shape:
         """Size and distance of the collection's vectors."""
+
+    def placement(self) -> ServerOptions:
+        """How it is spread; nothing is set where the engine cannot say."""
 
     def about(self) -> About | None:
         """The record kept with the collection; None if another program made it."""
