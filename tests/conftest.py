@@ -1,6 +1,8 @@
-"""A real, small static model: a trained tokenizer and a random table."""
+"""A real, small static model: a trained tokenizer and a random table; a server to talk to."""
 
+import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,3 +50,16 @@ def static_folder(tmp_path_factory):
     }
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def qdrant_server():
+    """A server that answers like Qdrant and keeps what it was asked."""
+    # Tests are imported by path, so a module beside them has to be, too.
+    path = Path(__file__).with_name("qdrant_server.py")
+    spec = importlib.util.spec_from_file_location("qdrant_server", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    server = module.QdrantServer()
+    yield server
+    server.close()

@@ -46,7 +46,9 @@ class ServerOptions:
                 f"write_consistency_factor={self.write_consistency_factor} with"
                 f" replication_factor={copies}: a write cannot reach more copies than there are"
             )
-        if self.shard_key is not None and len(parts_of(self.shard_key)) != 1:
+        if self.shard_key is not None and (
+            not self.shard_key or len(parts_of(self.shard_key)) != 1
+        ):
             raise ValueError(f"shard_key={self.shard_key!r}; it must be a field, not a path")
 
     def given(self) -> dict[str, object]:

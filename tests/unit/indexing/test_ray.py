@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rolevec import Document, index_corpus, load_encoder
+from rolevec import Collection, Document, index_corpus, load_encoder
 from rolevec.indexing.ray import RayOptions
 from rolevec.indexing.shards import shard_files
+from rolevec.qdrant import ServerOptions
 
 pytestmark = pytest.mark.slow
 
@@ -151,3 +152,28 @@ def test_a_driver_killed_before_it_loaded_its_shards(store, contents, tmp_path):
     undisturbed = store("undisturbed")
     undisturbed.add(documents)
     assert contents(collection) == contents(undisturbed)
+
+
+def test_actors_write_to_a_server_themselves(qdrant_server, light, contents, tmp_path):
+    """By shard keys, with one actor killed; the rest as in one process."""
+    old = actors()
+
+    def documents():
+        for n, document in enumerate(corpus(1000)):
+            if n == 900:
+                kill_one(but=old)
+            yield document
+
+    def opened(name):
+        options = ServerOptions(shard_key="lang")
+        return Collection.open(name, light, store=qdrant_server.url, server=options)
+
+    with opened("c") as collection, opened("undisturbed") as undisturbed:
+        # Asked for patience once: the batch comes again.
+        qdrant_server.refusals.append(("PUT", "/c/points", 503, "not now"))
+        report = run(documents(), collection, ledger=tmp_path)
+        assert (report.added, report.rejected) == (1000, 0)
+        assert not qdrant_server.refusals
+        assert {body["shard_key"] for body in qdrant_server.sent("PUT", "/c/points")} == {"de"}
+        undisturbed.add(corpus(1000))
+        assert contents(collection) == contents(undisturbed)
