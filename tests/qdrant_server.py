@@ -95,6 +95,9 @@ class QdrantServer:
                 self.refusals.remove(refusal)
                 raise Refused(*refusal[2:])
         _, _, name, *rest = [*path.split("/"), "", ""][: max(3, path.count("/") + 1)]
+        if path in {"/aliases", "/collections"}:
+            names = [{"name": name} for name in self.collections]
+            return {"aliases": []} if path == "/aliases" else {"collections": names}
         if not name:
             return None
         if rest == ["exists"]:

@@ -17,8 +17,12 @@ from qdrant_client.http.exceptions import ApiException
 from rolevec.errors import RolevecError, UnsupportedByBackend
 from rolevec.qdrant.backends.client_config import (
     compression,
+    id_of,
+    is_local,
     placed,
+    placement_of,
     plain_vector,
+    point_of,
     search_params,
     sparse_config,
     sparse_vector,
@@ -62,12 +66,6 @@ _UPSERT_POINTS = 256
 _GATES: WeakKeyDictionary[QdrantClient, dict[str, Gate]] = WeakKeyDictionary()
 _LOCKS: WeakKeyDictionary[QdrantClient, threading.RLock] = WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
-
-
-def is_local(client: QdrantClient) -> bool:
-    """True for local mode (in memory or in a folder of its own)."""
-    options = client.init_options
-    return options.get("location") == ":memory:" or options.get("path") is not None
 
 
 class ClientBackend:
@@ -188,16 +186,7 @@ class ClientBackend:
     def placement(self) -> ServerOptions:
         if self._local:
             return ServerOptions()
-        config = self._info().config
-        params, vectors = config.params, config.params.vectors
-        return ServerOptions(
-            params.shard_number,
-            params.replication_factor,
-            params.write_consistency_factor,
-            self._spread_by(),
-            bool(vectors.on_disk) if isinstance(vectors, models.VectorParams) else None,
-            bool(config.hnsw_config.on_disk),
-        )
+        return placement_of(self._info(), self._spread_by())
 
     def _spread_by(self) -> str | None:
         """Metadata field that names the shard of a document."""
@@ -300,7 +289,7 @@ class ClientBackend:
         if requests and requests[0].shard_key == []:
             return [[] for _ in requests]
         found = self._call(lambda client: client.query_batch_points(self._collection, requests))
-        return [[_point(point) for point in response.points] for response in found]
+        return [[point_of(point) for point in response.points] for response in found]
 
     def retrieve(self, ids: Sequence[PointId], *, with_vectors: bool = False) -> list[Point]:
         found = self._call(
@@ -308,7 +297,7 @@ class ClientBackend:
                 self._collection, list(ids), with_payload=True, with_vectors=with_vectors
             )
         )
-        return [_point(record) for record in found]
+        return [point_of(record) for record in found]
 
     def scroll(
         self,
@@ -332,7 +321,7 @@ class ClientBackend:
                 shard_key_selector=keys,
             )
         )
-        return [_point(r) for r in records], None if following is None else _id(following)
+        return [point_of(r) for r in records], None if following is None else id_of(following)
 
     def count(self, where: models.Filter | None) -> int:
         keys = self._asked(where)
@@ -413,16 +402,3 @@ def gate_of(client: QdrantClient, collection: str) -> Gate:
 def _lock_of(client: QdrantClient) -> threading.RLock:
     with _LOCKS_GUARD:
         return _LOCKS.setdefault(client, threading.RLock())
-
-
-def _id(identifier: Any) -> PointId:
-    return identifier if isinstance(identifier, int) else str(identifier)
-
-
-def _point(found: models.ScoredPoint | models.Record) -> Point:
-    vector: Any = found.vector
-    if isinstance(vector, dict):
-        vector = vector.get("")
-    row = None if vector is None else np.asarray(vector, dtype=np.float32)
-    score = found.score if isinstance(found, models.ScoredPoint) else 0.0
-    return Point(_id(found.id), row, found.payload or {}, score)

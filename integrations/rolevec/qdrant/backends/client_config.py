@@ -7,13 +7,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from qdrant_client import models
+from qdrant_client import QdrantClient, models
 
 from rolevec.errors import UnsupportedByBackend
 from rolevec.qdrant.backends.protocol import SPARSE, Point, Rescoring
+from rolevec.qdrant.ids import PointId
 from rolevec.qdrant.payloads import sparse_of
 from rolevec.qdrant.placement import ServerOptions
 from rolevec.ranking.lexical import Bm25, Sparse
+
+
+def is_local(client: QdrantClient) -> bool:
+    """True for local mode (in memory or in a folder of its own)."""
+    options = client.init_options
+    return options.get("location") == ":memory:" or options.get("path") is not None
 
 
 def search_params(rescoring: Rescoring | None) -> models.SearchParams | None:
@@ -45,6 +52,24 @@ def placed(server: ServerOptions) -> dict[str, Any]:
         "sharding_method": custom,
         "hnsw_config": None if graph is None else models.HnswConfigDiff(on_disk=graph),
     }
+
+
+def placement_of(info: models.CollectionInfo, shard_key: str | None) -> ServerOptions:
+    """How a collection is spread.
+
+    Args:
+        info: as the server tells it.
+        shard_key: metadata field that names the shard of a document.
+    """
+    params, vectors = info.config.params, info.config.params.vectors
+    return ServerOptions(
+        params.shard_number,
+        params.replication_factor,
+        params.write_consistency_factor,
+        shard_key,
+        bool(vectors.on_disk) if isinstance(vectors, models.VectorParams) else None,
+        bool(info.config.hnsw_config.on_disk),
+    )
 
 
 def compression(kind: str | None) -> Any:
@@ -88,3 +113,18 @@ def vectors_of(point: Point, bm25: Bm25 | None) -> Any:
     if sparse is None or not sparse.indices:
         return plain_vector(point.vector)
     return {"": plain_vector(point.vector), SPARSE: sparse_vector(sparse)}
+
+
+def id_of(identifier: Any) -> PointId:
+    """An id from the client as we have it."""
+    return identifier if isinstance(identifier, int) else str(identifier)
+
+
+def point_of(found: models.ScoredPoint | models.Record) -> Point:
+    """A point from the client as we have it."""
+    vector: Any = found.vector
+    if isinstance(vector, dict):
+        vector = vector.get("")
+    row = None if vector is None else np.asarray(vector, dtype=np.float32)
+    score = found.score if isinstance(found, models.ScoredPoint) else 0.0
+    return Point(id_of(found.id), row, found.payload or {}, score)

@@ -68,7 +68,7 @@ class ShardKeys:
             if old is not None and old != keys[record.id]:
                 moved.setdefault(old, []).append(record.id)
         for key, gone in moved.items():
-            erase(self._call, self._collection, models.PointIdsList(points=gone), [key])
+            erase(self._call, self._collection, models.PointIdsList(points=list(gone)), [key])
 
     def delete(self, selector: Any, where: models.Filter | None, field: str) -> None:
         """Delete points in every shard that may have them."""
