@@ -164,6 +164,7 @@ def run(data: Path, task: Task, **settings: Any) -> dict[str, Any]:
         print(after[-1].metrics[METRIC] - before[-1].metrics[METRIC], cost, file=sys.stderr)
     reports = pooled(before, old.name), pooled(after, "tuned")
     (gain,) = compare(*reports).differences
+    both = list(zip(before, after, strict=True))
     values = [report.scores[0].values[METRIC] for report in reports]
     low, high = by_group(values[1] - values[0], [groups[q] for q in reports[0].scores[0].ids])
     return {
@@ -176,7 +177,9 @@ def run(data: Path, task: Task, **settings: Any) -> dict[str, Any]:
         "interval": [gain.low, gain.high],
         "interval_by_group": [low, high],
         "p": gain.p,
-        "folds": [b.metrics[METRIC] - a.metrics[METRIC] for a, b in zip(before, after, strict=True)],
+        "folds": [
+            b.metrics[METRIC] - a.metrics[METRIC] for a, b in zip(before, after, strict=True)
+        ],
         "elsewhere": {"set": task.apart, **other},
         "costs": costs,
     }

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rolevec.training.convert import convert_static
     from rolevec.training.hard import HardNegatives, read_hard_negatives, write_hard_negatives
     from rolevec.training.mining import mine_hard_negatives
+    from rolevec.training.mining_report import Mined, MiningReport
     from rolevec.training.result import TrainResult
     from rolevec.training.run import load_recipe, train
     from rolevec.training.transformer_config import Architecture, TransformerConfig
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Architecture",
     "HardNegatives",
+    "Mined",
+    "MiningReport",
     "TrainConfig",
     "TrainResult",
     "TransformerConfig",
@@ -34,6 +37,8 @@ __all__ = [
 _HOME = {
     "Architecture": "rolevec.training.transformer_config",
     "HardNegatives": "rolevec.training.hard",
+    "Mined": "rolevec.training.mining_report",
+    "MiningReport": "rolevec.training.mining_report",
     "TrainConfig": "rolevec.training.config",
     "TrainResult": "rolevec.training.result",
     "TransformerConfig": "rolevec.training.transformer_config",

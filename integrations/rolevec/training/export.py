@@ -20,6 +20,8 @@ from rolevec.training.tokenizer import save_tokenizer
 FORMAT_VERSION = 2
 # Shares of a row's largest weight that are tried as its last step.
 _CUTS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65)
+# In 8 bits also this one: a row that comes from 4 bits has no other steps, and stays as it is.
+_FROM_FOUR = 127 / 7
 
 Bits: TypeAlias = Literal[4, 8, 16]
 
@@ -47,7 +49,7 @@ def quantise(
     scales = np.zeros(len(table), np.float32)
     rounded = np.zeros(table.shape, np.int8)
     smallest = np.full(len(table), np.inf)
-    for share in _CUTS:
+    for share in _CUTS if bits == 4 else (*_CUTS, _FROM_FOUR):
         tried = (largest * share / most).astype(np.float32)[:, None]
         steps = np.divide(table, tried, out=np.zeros_like(table), where=tried > 0)
         steps = np.clip(np.rint(steps), -most, most)

@@ -109,6 +109,7 @@ class _Run:
     ) -> None:
         self._config, self._data = config, data
         self._train, self._apart = data.split(config.held_out, config.seed)
+        self._mined = self._balanced()
         self._table = table
         self._used = np.unique(np.concatenate([part.ids for part in texts]))
         self._queries, self._documents = (part.renumbered(self._used) for part in texts)
@@ -209,9 +210,18 @@ class _Run:
 
     def _negatives(self, query: int, epoch: int) -> Iterator[int]:
         """Some of the query's mined negatives; in the next epoch the next ones."""
-        mined = self._data.negatives[query]
+        mined = self._mined[query]
         few = min(self._config.negatives, len(mined))
         return (mined[(epoch * few + i) % len(mined)] for i in range(few))
+
+    def _balanced(self) -> list[list[int]]:
+        """Of each query the mined negatives that answer another query that is trained on.
+
+        A document that is wrong in every step and right in none is learned to be wrong for
+        everything, which those who ask for it later would pay for.
+        """
+        right = {own for query in self._train for own in self._data.answers[query]}
+        return [[n for n in mined if n in right] for mined in self._data.negatives]
 
     def _score(self, blend: float = 1.0) -> float:
         """nDCG@10 of the held-out queries among all documents."""

@@ -118,6 +118,45 @@ def test_the_first_ranks_can_be_skipped(encoder):
     assert len(every.negatives) - 6 <= len(later.negatives) < len(every.negatives)
 
 
+def test_a_gap_in_cosine_is_kept(encoder):
+    every = mine(encoder, corpus=CORPUS, n=50, **LOOSE)[0]
+    own = encoder.encode_documents([PAIRS[0][1]]) @ encoder.encode_queries([PAIRS[0][0]])[0]
+    apart = mine(encoder, corpus=CORPUS, n=50, gap=0.2, **LOOSE)[0]
+    scored = zip(every.negatives, every.scores, strict=True)
+    assert apart.negatives == tuple(text for text, score in scored if score < own[0] - 0.2)
+    assert 0 < len(apart.negatives) < len(every.negatives)
+
+
+def test_a_random_choice_depends_on_the_seed_and_the_pair_alone(encoder):
+    every = [set(row.negatives) for row in mine(encoder, corpus=CORPUS, n=50)]
+    picked = mine(encoder, corpus=CORPUS, n=2, pick="random")
+    assert picked == mine(encoder, corpus=CORPUS, n=2, pick="random", batch_size=1)
+    assert picked[1:] == mine(encoder, PAIRS[1:], corpus=CORPUS, n=2, pick="random")
+    choices = set()
+    for seed in range(12):
+        rows = mine(encoder, corpus=CORPUS, n=2, pick="random", seed=seed)
+        assert all(set(row.negatives) <= known for row, known in zip(rows, every, strict=True))
+        assert list(rows[0].scores) == sorted(rows[0].scores, reverse=True)
+        choices.add(rows[0].negatives)
+    assert len(choices) > 2
+
+
+@pytest.mark.parametrize("options", [{}, LOOSE, {"skip": 2}, {"n": 1, "near_duplicate": 0.8}])
+def test_the_report_accounts_for_every_hit(encoder, collection, options):
+    corpus = [*CORPUS, "paris IS the capital city of its country."]
+    for source, given in ((encoder, {"corpus": corpus}), (collection, {})):
+        mined = mine_hard_negatives(source, PAIRS, **given, **options)
+        rows = list(mined)
+        found = mined.report.to_dict()
+        assert found["kept"] == sum(len(row.negatives) for row in rows)
+        assert found["pairs"] == 2
+        assert found["without"] == sum(not row.negatives for row in rows)
+        parts = sum(v for k, v in found.items() if k not in ("pairs", "without", "hits"))
+        assert parts == found["hits"] == 2 * len(given.get("corpus", CORPUS))
+        assert found["known"] or found["skipped_rank"]
+        assert f"{found['kept']} kept" in str(mined.report)
+
+
 def test_batches_and_blocks_change_nothing(encoder, monkeypatch):
     whole = mine(encoder, corpus=CORPUS, n=4)
     monkeypatch.setattr(module, "_BLOCK", 8)
@@ -137,7 +176,15 @@ def test_mistakes_are_said_before_anything_is_done(encoder, collection):
         mine_hard_negatives(encoder, PAIRS)
     with pytest.raises(TypeError, match="brings its documents"):
         mine_hard_negatives(collection, PAIRS, corpus=CORPUS)
-    for wrong in ({"n": 0}, {"skip": 100}, {"margin": 0}, {"batch_size": 0}, {"skip": -1}):
+    for wrong in (
+        {"n": 0},
+        {"skip": 100},
+        {"margin": 0},
+        {"batch_size": 0},
+        {"skip": -1},
+        {"gap": -1},
+        {"pick": "best"},
+    ):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))}="):
             mine_hard_negatives(encoder, PAIRS, corpus=CORPUS, **wrong)
 
