@@ -177,9 +177,7 @@ def run(data: Path, task: Task, **settings: Any) -> dict[str, Any]:
         "interval": [gain.low, gain.high],
         "interval_by_group": [low, high],
         "p": gain.p,
-        "folds": [
-            b.metrics[METRIC] - a.metrics[METRIC] for a, b in zip(before, after, strict=True)
-        ],
+        "folds": [new.metrics[METRIC] - old.metrics[METRIC] for old, new in both],
         "elsewhere": {"set": task.apart, **other},
         "costs": costs,
     }
