@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -154,13 +155,13 @@ def _old_encoder(name: str | None, about: About) -> Encoder:
     """The encoder that wrote the collection; without it, only the comparison is missing."""
     if name is not None:
         return load_encoder(name, truncation="end")
-    try:
-        if about.fingerprint.model:
-            found = load_encoder(about.fingerprint.model, truncation="end")
-            if not about.fingerprint.differences(found.fingerprint.with_dim(about.fingerprint.dim)):
-                return found
-    except (RolevecError, OSError):
-        pass
+    for candidate in filter(None, (about.fingerprint.model, os.environ.get("ROLEVEC_MODEL"))):
+        try:
+            found = load_encoder(candidate, truncation="end")
+        except (RolevecError, OSError):
+            continue
+        if not about.fingerprint.differences(found.fingerprint.with_dim(about.fingerprint.dim)):
+            return found
     click.echo(
         f"Warning: {about.fingerprint.describe()} cannot be loaded by its name, so the two are not"
         " compared; --from names it.",
