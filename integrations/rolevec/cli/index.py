@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from rolevec.cli.distributed import distributed_options, taken_ray, taken_server
 from rolevec.cli.options import (
     chosen,
     collection_options,
@@ -96,6 +97,7 @@ def _read_fields(
     help="Folder of the ledger; by default beside the collection, or in the user's cache.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first record that is no document.")
+@distributed_options
 def command(
     path: Path,
     model: str,
@@ -119,6 +121,7 @@ def command(
     one document, a line of JSON or a row of a table is one each. Running it again encodes only what
     is missing or has changed: a document is known again by its id, by the path of a text file, or
     by its content. So a run that was stopped, by Ctrl-C or a power cut, is finished by the next.
+    A folder of vectors that a run with --keep-shards left is loaded without encoding.
     """
     config = chosen(
         model=model, truncation=truncation, store=store, collection=collection,
@@ -127,7 +130,8 @@ def command(
     )  # fmt: skip
     config = _counting(config)
     corpus = FileCorpus(path, text_field, id_field)
-    with config.collection() as opened:
+    options["ray"] = taken_ray(options, config.encoder)
+    with config.collection(server=taken_server(options)) as opened:
         try:
             report = index_corpus(corpus, opened, resume=not again, progress=not as_json, **options)
         except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from rolevec.config.settings import (
 from rolevec.encoders.loading import load_encoder
 from rolevec.encoders.scoring import load_scorer
 from rolevec.qdrant.collection import Collection
+from rolevec.qdrant.placement import ServerOptions
 from rolevec.ranking.rerank import PairScorer
 
 if TYPE_CHECKING:
@@ -53,10 +54,13 @@ class Config:
         """The encoder, loaded; errors are those of `load_encoder`."""
         return load_encoder(self.encoder_settings.model, **self.encoder_settings.options())
 
-    def collection(self, *, create: bool = True) -> Collection:
-        """The collection, opened with the encoder; errors are those of `Collection.open`."""
+    def collection(self, *, create: bool = True, server: ServerOptions | None = None) -> Collection:
+        """The collection, opened with the encoder; arguments and errors are `Collection.open`'s."""
         settings = self.collection_settings
-        return Collection.open(settings.name, self.encoder(), create=create, **settings.options())
+        options = settings.options()
+        return Collection.open(
+            settings.name, self.encoder(), create=create, server=server, **options
+        )
 
     def scorer(self, encoder: Encoder | None = None) -> Encoder | PairScorer | None:
         """What `rerank` takes, loaded, or None if there is no reranker.
