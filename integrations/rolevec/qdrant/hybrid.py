@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Fused scores are exact sums: this only takes up the rounding of the last digits.
 _SAME = 1e-12
+# Queries at a time, since each has some hundred candidates.
+_BLOCK = 256
 
 
 def chosen_bm25(hybrid: bool | Bm25) -> Bm25 | None:
@@ -91,6 +93,22 @@ def fused(
         vectors: unit rows (n, dim), one a query.
         sparse: n, one a query.
     """
+    found: list[list[Point]] = []
+    for start in range(0, len(sparse), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        found += _fused(backend, vectors[part], sparse[part], k, where, rescoring, fusion)
+    return found
+
+
+def _fused(
+    backend: Backend,
+    vectors: Matrix,
+    sparse: Sequence[Sparse],
+    k: int,
+    where: models.Filter | None,
+    rescoring: Rescoring | None,
+    fusion: Fusion,
+) -> list[list[Point]]:
     limit = max(k, fusion.candidates)
     rankings, weights = [], []
     if fusion.dense:

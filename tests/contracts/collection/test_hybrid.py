@@ -150,6 +150,14 @@ def test_every_writer_keeps_both_vectors(engine, tmp_path):
     assert ids(collection.recommend(["1"])) == ["2"]
 
 
+def test_a_migration_keeps_the_keywords(orders):
+    orders.migrate(FakeEncoder(dim=32, name="newer"))
+    assert orders.dim == 32
+    assert orders.bm25 == Bm25()
+    assert ids(orders.search_sparse("AB-1234")) == ["ship", "cancel"]
+    assert orders.search("order AB-1234", k=1, hybrid=True)[0].id == "ship"
+
+
 def test_beside_quantised_vectors(tmp_path):
     options = {"store": tmp_path, "hybrid": True, "quantization": "int8"}
     with Collection.open("c", FakeEncoder(), **options) as orders:
