@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 
-from rolevec.cli.options import as_json, truncation_option
+from rolevec.cli.options import as_json, open_for_reading, truncation_option
 from rolevec.cli.output import print_json, print_table
 from rolevec.encoders.loading import load_encoder
 from rolevec.evaluation.datasets import find_datasets
+from rolevec.evaluation.mteb import run_mteb
 from rolevec.evaluation.report import Report, check_format
 from rolevec.evaluation.runner import METRICS, evaluate
 from rolevec.evaluation.significance import Comparison, compare
+from rolevec.evaluation.storage import StorageReport, evaluate_storage
+from rolevec.qdrant.stores import DEFAULT_STORE
+from rolevec.qdrant.tuning import storage_choices
 from rolevec.vectors import check_dimensions
+
+Result: TypeAlias = Report | Comparison | StorageReport
 
 
 def _read_target(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
@@ -27,14 +35,14 @@ def _read_target(ctx: click.Context, param: click.Parameter, value: Path | None)
 
 
 @click.command()
-@click.argument("model")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("model", default="light")
+@click.argument("path", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--report",
     "target",
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_read_target,
-    help="Write all scores, language by language, to this .md or .json file.",
+    help="Write all scores, language by language, to this .md, .json, .png or .svg file.",
 )
 @click.option(
     "--metric",
@@ -47,8 +55,28 @@ def _read_target(ctx: click.Context, param: click.Parameter, value: Path | None)
 @click.option(
     "--compare",
     "other",
-    metavar="MODEL",
-    help="Evaluate this model too, and say whether the difference is more than luck.",
+    metavar="MODEL_A",
+    help="Evaluate this model first, and say whether MODEL differs by more than luck.",
+)
+@click.option(
+    "--mteb",
+    "tasks",
+    multiple=True,
+    metavar="TASK",
+    help="Run this MTEB task, whose data come from the Hugging Face hub. Several times for more.",
+)
+@click.option(
+    "--storage",
+    metavar="COLLECTION",
+    help="Measure ways to store this collection against exact search; PATH may hold queries.",
+)
+@click.option(
+    "--store",
+    "-s",
+    default=DEFAULT_STORE,
+    envvar="ROLEVEC_STORE",
+    show_default=True,
+    help="Of --storage: a folder, or the URL of a Qdrant server.",
 )
 @click.option(
     "--dimensions",
@@ -60,10 +88,13 @@ def _read_target(ctx: click.Context, param: click.Parameter, value: Path | None)
 @as_json
 def command(
     model: str,
-    path: Path,
+    path: Path | None,
     target: Path | None,
     metrics: tuple[str, ...],
     other: str | None,
+    tasks: tuple[str, ...],
+    storage: str | None,
+    store: str,
     dimensions: tuple[int, ...],
     truncation: str,
     as_json: bool,
@@ -73,19 +104,23 @@ def command(
     PATH is a folder, searched at any depth for retrieval sets (BEIR's format; neighbours named
     FAMILY-LANGUAGE are searched across languages too), bitext (as LASER's Tatoeba test), triples
     (.jsonl) and scored pairs (.tsv, .csv).
+
+    \b
+    rolevec evaluate light DATA
+    rolevec evaluate --compare MODEL_A MODEL_B DATA
+    rolevec evaluate MODEL --mteb TASK
+    rolevec evaluate --storage COLLECTION [MODEL [QUERIES]]
     """
-    datasets = find_datasets(path)
-    names = [name for name in (model, other) if name is not None]
-    # All before the first is measured: a spelling mistake should not cost an hour.
-    encoders = [load_encoder(name, truncation=truncation) for name in names]  # type: ignore[arg-type]
-    for encoder in encoders:
-        for cut in dimensions:
-            check_dimensions(cut, encoder.dim)
-    reports = [
-        evaluate(encoder, datasets, metrics=metrics, dimensions=dimensions, progress=not as_json)
-        for encoder in encoders
-    ]
-    result = compare(*reports) if other is not None else reports[0]
+    if storage is not None:
+        result: Result = _storage(storage, model, store, path)
+    elif tasks:
+        _mteb(model, tasks, truncation, as_json=as_json)
+        return
+    elif path is None:
+        raise click.UsageError("say which data sets: rolevec evaluate MODEL PATH")
+    else:
+        names = [name for name in (other, model) if name is not None]
+        result = _evaluated(names, path, metrics, dimensions, truncation, progress=not as_json)
     if target is not None:
         result.save(target)
     if as_json:
@@ -96,7 +131,56 @@ def command(
         click.echo(f"Written to {target}.")
 
 
-def _print(result: Report | Comparison) -> None:
+def _evaluated(
+    names: Sequence[str],
+    path: Path,
+    metrics: Sequence[str],
+    dimensions: Sequence[int],
+    truncation: str,
+    *,
+    progress: bool,
+) -> Report | Comparison:
+    """The report of one model, or the comparison of two."""
+    datasets = find_datasets(path)
+    # All before the first is measured: a spelling mistake should not cost an hour.
+    encoders = [load_encoder(name, truncation=truncation) for name in names]  # type: ignore[arg-type]
+    for encoder in encoders:
+        for cut in dimensions:
+            check_dimensions(cut, encoder.dim)
+    reports = [
+        evaluate(encoder, datasets, metrics=metrics, dimensions=dimensions, progress=progress)
+        for encoder in encoders
+    ]
+    return compare(*reports) if len(reports) > 1 else reports[0]
+
+
+def _storage(name: str, model: str, store: str, path: Path | None) -> StorageReport:
+    """PATH has one query a line."""
+    queries = None if path is None else path.read_text(encoding="utf-8").splitlines()
+    with open_for_reading(name, model, store, None) as collection:
+        return evaluate_storage(storage_choices(collection, queries))
+
+
+def _mteb(model: str, tasks: Sequence[str], truncation: str, *, as_json: bool) -> None:
+    """Scores as MTEB gives them, by task."""
+    encoder = load_encoder(model, truncation=truncation)  # type: ignore[arg-type]
+    try:
+        results = run_mteb(encoder, tasks, progress=not as_json).task_results
+    except KeyError as error:
+        raise click.ClickException(str(error)) from error
+    scores = {result.task_name: float(result.get_score()) for result in results}
+    if as_json:
+        print_json({"model": encoder.fingerprint.describe(), "scores": scores})
+        return
+    rows = [[name, f"{100 * score:.1f}"] for name, score in scores.items()]
+    print_table(["task", ">main score"], rows, title=encoder.fingerprint.describe())
+
+
+def _print(result: Result) -> None:
+    if isinstance(result, StorageReport):
+        print_table(*result.table())
+        click.echo(result.recommendation)
+        return
     for report in (result,) if isinstance(result, Report) else (result.a, result.b):
         print_table(*report.overall_table(), title=report.model)
     if isinstance(result, Comparison):

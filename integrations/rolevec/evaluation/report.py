@@ -153,10 +153,11 @@ class Report:
         return "\n\n".join(parts) + "\n"
 
     def save(self, path: str | Path) -> None:
-        """Write to a file: `to_markdown` if it ends in .md, `to_dict` if in .json.
+        """Write to a file: `to_markdown` if it ends in .md, `to_dict` if in .json, else a picture.
 
         Raises:
-            ValueError: another ending.
+            ValueError: an ending that is none of .md, .json, .png and .svg.
+            MissingExtra: matplotlib is not installed, which draws pictures.
         """
         save(self, path)
 
@@ -167,18 +168,30 @@ FORMATS: Mapping[str, Callable[[Any], str]] = {
 }
 
 
+PICTURES = (".png", ".svg")
+
+
 def check_format(path: str | Path) -> None:
-    """Raise ValueError unless ``path`` ends in .md or .json."""
-    if Path(path).suffix not in FORMATS:
-        raise ValueError(
-            f"{path}: a report is written to a file that ends in {' or '.join(FORMATS)}"
-        )
+    """Raise ValueError for an ending that no report has, MissingExtra for a picture too many."""
+    suffix = Path(path).suffix
+    if suffix in PICTURES:
+        from rolevec.evaluation.plots import check_plot  # which knows reports
+
+        check_plot()
+    elif suffix not in FORMATS:
+        known = ", ".join((*FORMATS, *PICTURES))
+        raise ValueError(f"{path}: a report is written to a file that ends in one of {known}")
 
 
 def save(report: Any, path: str | Path) -> None:
-    """Write what has ``to_markdown`` and ``to_dict``, by the ending of the file's name."""
+    """Write what has ``to_markdown`` and ``to_dict``, or draw it, by the ending of the name."""
     check_format(path)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if Path(path).suffix in PICTURES:
+        from rolevec.evaluation.plots import draw
+
+        draw(report, path)
+        return
     Path(path).write_text(FORMATS[Path(path).suffix](report), encoding="utf-8")
 
 

@@ -108,6 +108,17 @@ def compare(report_a: Report, report_b: Report, *, seed: int = 0) -> Comparison:
     return Comparison(report_a, report_b, tuple(found))
 
 
+def interval(values: Floats, *, seed: int = 0) -> tuple[float, float]:
+    """95 % bootstrap interval of a mean: 2.5th and 97.5th percentile of 10,000 resamples.
+
+    Args:
+        values: shape (n,).
+    """
+    mean = float(values.mean())
+    low, high = mean + _bootstrap((values - mean) / values.size, np.random.default_rng(seed))
+    return float(low), float(high)
+
+
 def _paired(a: Report, b: Report) -> list[tuple[list[Score], list[Score]]]:
     """The languages of each data set, task and dimension, from both reports."""
     if len(a.dims) != len(b.dims):

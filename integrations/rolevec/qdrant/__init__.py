@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rolevec.qdrant.migration import MigrationReport
     from rolevec.qdrant.placement import ServerOptions
     from rolevec.qdrant.stores import list_collections
+    from rolevec.qdrant.tuning import storage_choices
     from rolevec.ranking.fusion import Fusion
     from rolevec.ranking.lexical import Bm25
     from rolevec.ranking.profile import Profile
@@ -25,6 +26,7 @@ __all__ = [
     "Profile",
     "ServerOptions",
     "list_collections",
+    "storage_choices",
 ]
 
 _HOME = {
@@ -36,6 +38,7 @@ _HOME = {
     "Profile": "rolevec.ranking.profile",
     "ServerOptions": "rolevec.qdrant.placement",
     "list_collections": "rolevec.qdrant.stores",
+    "storage_choices": "rolevec.qdrant.tuning",
 }
 
 __getattr__, __dir__ = front_door(__name__, _HOME)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rolevec.qdrant.filters import Where
 
 # Candidates per result that a quantised scan hands over to be scored with the full vectors.
-_OVERSAMPLING: dict[str, float] = {"int8": 2.0, "turbo4": 4.0, "binary": 8.0}
+OVERSAMPLING: dict[str, float] = {"int8": 2.0, "turbo4": 4.0, "binary": 8.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Opened:
                 )
             return None
         wanted = rescore is not False
-        return Rescoring(wanted, _OVERSAMPLING[quantization] if wanted else 1.0)
+        return Rescoring(wanted, OVERSAMPLING[quantization] if wanted else 1.0)
 
     def search(
         self,

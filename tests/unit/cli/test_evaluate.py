@@ -63,10 +63,33 @@ def test_cuts_and_two_models(run, run_json, data, static_folder):
     assert "95 % interval" in table
 
 
+def test_the_model_compared_with_comes_first(run_json, data, static_folder, tmp_path):
+    at = data / "bitext"
+    shown = run_json("evaluate", "--compare", static_folder, "light", at, "--report", "c.png")
+    assert "tiny-static" in shown["a"]["model"]
+    assert "light" in shown["b"]["model"]
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_ways_to_store_a_collection(run, run_json, static_folder, tmp_path):
+    (tmp_path / "texts.txt").write_text(
+        "".join(f"the quick fox {i}\n\n" for i in range(40)), encoding="utf-8"
+    )
+    assert run("index", "texts.txt", "-m", static_folder, "-c", "notes").code == 0
+    shown = run_json("evaluate", "--storage", "notes", static_folder)
+    assert shown["recommendation"]
+    assert {"32, float32", "32, int8, rescored", "16, float32"} <= {
+        r["name"] for r in shown["rows"]
+    }
+    missing = run("evaluate", "--storage", "none", static_folder)
+    assert missing.code == 1
+    assert run("evaluate", static_folder).code == 2
+
+
 def test_what_is_refused_before_any_work(run, data, static_folder, tmp_path):
     ending = run("evaluate", static_folder, data, "--report", "r.txt")
     assert ending.code == 2
-    assert "a file that ends in .md or .json" in ending.err
+    assert "a file that ends in one of .md, .json" in ending.err
     metric = run("evaluate", static_folder, data, "--metric", "ndcg")
     assert metric.code == 1
     assert "unknown metric 'ndcg'; use ndcg@k" in metric.err

@@ -122,3 +122,29 @@ def test_each_metric_is_that_of_trec_eval(trec_eval, lists, k):
     expected = trec_eval(k, qrels, run)
     for name, values in values_at(k, qrels, ranked).items():
         assert values == pytest.approx(expected[name])
+
+
+def test_a_thousand_runs_with_ties_give_what_trec_eval_gives(trec_eval):
+    """Scores of few values, so that most documents tie; some queries without any list."""
+    rng = np.random.default_rng(7)
+    documents = [f"d{i:02}" for i in range(30)]
+    for _ in range(1000):
+        qrels, run = {}, {}
+        for query in ("q0", "q1", "q2"):
+            judged = rng.choice(documents, rng.integers(1, 12), replace=False).tolist()
+            qrels[query] = {d: int(rng.integers(0, 4)) for d in judged}
+            found = rng.choice(documents, rng.integers(0, 31), replace=False).tolist()
+            run[query] = {d: float(rng.integers(0, 4)) / 4 for d in found}
+        if rng.random() < 0.3:
+            del run["q1"]
+        # trec_eval's rule, which `evaluate` keeps by the order of its rows: ties by descending id.
+        ranked = {
+            query: sorted(sorted(scores, reverse=True), key=scores.__getitem__, reverse=True)
+            for query, scores in run.items()
+        }
+        k = int(rng.integers(1, 15))
+        answered = [query for query in qrels if run.get(query)]
+        expected = trec_eval(k, {q: qrels[q] for q in answered}, run) if answered else {}
+        for name, values in values_at(k, qrels, ranked).items():
+            theirs = dict(zip(answered, expected.get(name, ()), strict=True))
+            assert values == pytest.approx([theirs.get(query, 0) for query in qrels])

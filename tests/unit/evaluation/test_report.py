@@ -80,7 +80,7 @@ def test_saved_as_its_name_ends(report, tmp_path):
         "metrics": {"mrr@10": 0.25},
     }
     assert saved["scores"][4]["metrics"] == {"spearman": -0.333333}
-    with pytest.raises(ValueError, match=r"r\.txt: .* a file that ends in \.md or \.json"):
+    with pytest.raises(ValueError, match=r"r\.txt: .* a file that ends in one of \.md, \.json"):
         report.save(tmp_path / "r.txt")
 
 

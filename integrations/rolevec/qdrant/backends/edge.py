@@ -75,7 +75,7 @@ class EdgeBackend:
         config = edge.EdgeConfig(
             vectors=edge.EdgeVectorParams(spec.dim, edge.Distance.Cosine),
             sparse_vectors=_sparse_config(spec.about.bm25),
-            quantization_config=_quantization(spec.about.quantization),
+            quantization_config=edge_quantization(spec.about.quantization),
             wal_enabled=True,
         )
         record = {**spec.about.to_dict(), "dim": spec.dim, "distance": "Cosine"}
@@ -291,7 +291,8 @@ def _point(found: Any) -> Point:
     return Point(_id(found.id), row, payload, getattr(found, "score", 0.0))
 
 
-def _quantization(kind: str | None) -> Any:
+def edge_quantization(kind: str | None) -> Any:
+    """The engine's settings of a quantisation; None for full vectors."""
     if kind is None:
         return None
     made: dict[str, Callable[[], Any]] = {
