@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rolevec.prompts import Prompts
     from rolevec.qdrant.adding import AddReport
     from rolevec.qdrant.collection import Collection
+    from rolevec.qdrant.migration import MigrationReport
     from rolevec.qdrant.stores import list_collections
     from rolevec.ranking.clustering.cluster import Clusters, cluster
     from rolevec.ranking.rerank import arerank, rerank, rerank_many
@@ -44,6 +45,7 @@ _HOME = {
     "IndexReport": "rolevec.indexing.report",
     "JSON": "rolevec.documents",
     "Matrix": "rolevec.vectors",
+    "MigrationReport": "rolevec.qdrant.migration",
     "ModelCard": "rolevec.models.card",
     "Prompts": "rolevec.prompts",
     "Role": "rolevec.roles",
@@ -75,6 +77,7 @@ __all__ = [
     "IndexReport",
     "JSON",
     "Matrix",
+    "MigrationReport",
     "ModelCard",
     "Prompts",
     "Role",

@@ -113,12 +113,12 @@ class BulkWriter:
         return getattr(self._backend, "reach", None)
 
     def check(self) -> str:
-        """The digest of the collection's fingerprint.
+        """What identifies the collection: the digest of its first encoder's fingerprint.
 
         Raises:
             CollectionMismatch: the collection is not this encoder's (any more).
         """
-        return self._opened.check().fingerprint.digest
+        return self._opened.check().identity
 
     def check_document(self, document: Document) -> None:
         """Refuse what the collection has no place for.

@@ -26,6 +26,8 @@ class About:
         indexed_fields: metadata field -> type of its payload index.
         bm25: how each text's sparse vector is made; None if there are dense vectors only.
         shard_key: metadata field whose value names the shard of a document.
+        origin: digest of the first encoder's fingerprint, if the collection was migrated since;
+            what is kept elsewhere about its documents is filed under it.
     """
 
     fingerprint: Fingerprint
@@ -33,6 +35,12 @@ class About:
     indexed_fields: Mapping[str, str] = field(default_factory=dict)
     bm25: Bm25 | None = None
     shard_key: str | None = None
+    origin: str = ""
+
+    @property
+    def identity(self) -> str:
+        """32 hex digits that stay the same when the collection is migrated."""
+        return self.origin or self.fingerprint.digest
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -44,6 +52,8 @@ class About:
             "indexed_fields": dict(self.indexed_fields),
             **spread,
         }
+        if self.origin:
+            record["origin"] = self.origin
         if self.bm25 is not None:
             record |= {"format": _HYBRID_FORMAT, "bm25": self.bm25.to_dict()}
         return record
@@ -70,6 +80,7 @@ class About:
             data.get("indexed_fields") or {},
             bm25,
             data.get("shard_key"),
+            str(data.get("origin") or ""),
         )
 
 

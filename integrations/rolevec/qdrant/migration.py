@@ -117,8 +117,9 @@ def migrate(old: Opened, plan: Plan, adopt: Callable[[Opened], None]) -> Migrati
     plan.check()
     start = time.monotonic()
     fingerprint = plan.encoder.fingerprint.with_dim(plan.dimensions or plan.encoder.dim)
-    about = replace(old.check(), fingerprint=fingerprint)
-    if not old.about().fingerprint.differences(fingerprint):
+    before = old.check()
+    about = replace(before, fingerprint=fingerprint, origin=before.identity)
+    if not before.fingerprint.differences(fingerprint):
         return _nothing_to_do(old, plan, start)
     with old.backend.gate.tracked(old.name):
         successor = _successor(old.backend, about, resume=plan.resume)
@@ -141,8 +142,10 @@ def _successor(backend: Backend, about: About, *, resume: bool) -> Backend:
             found.close()
             backend.discard()
             found = None
-    paths = index_paths(about.indexed_fields)
-    return found or backend.begin(Spec(about.fingerprint.dim, about, paths, backend.placement()))
+    if found is not None:
+        return found
+    indexes = index_paths(about.indexed_fields)
+    return backend.begin(Spec(about.fingerprint.dim, about, indexes, backend.placement()))
 
 
 def _nothing_to_do(old: Opened, plan: Plan, start: float) -> MigrationReport:

@@ -8,7 +8,8 @@ import pytest
 from rolevec import Document
 from rolevec.encoders.foreign import VectorsOnly
 from rolevec.errors import CollectionMismatch, InputTooLong, RolevecError
-from rolevec.qdrant import list_collections
+from rolevec.indexing.bulk import index_corpus
+from rolevec.qdrant import Fusion, list_collections
 from rolevec.testing import FakeEncoder
 
 OLD = FakeEncoder()
@@ -222,6 +223,30 @@ def test_vectors_made_elsewhere_are_replaced_by_their_texts(engine):
     report = collection.migrate(NEW)
     assert (report.switched, report.overlap) == (True, None)
     assert collection.search("some text", k=1)[0].text == "some text"
+
+
+def test_keywords_go_along(engine):
+    collection = engine.open(hybrid=True)
+    collection.add(documents(20))
+    collection.migrate(NEW)
+    again = engine.open(NEW, hybrid=True, create=False)
+    only = again.search("number 13", k=1, hybrid=Fusion(dense=0.0, sparse=1.0))
+    assert [hit.id for hit in only] == ["id-13"]
+
+
+def test_the_ledger_of_a_source_goes_along(engine, tmp_path):
+    source, ledger = tmp_path / "source", tmp_path / "ledger"
+    source.mkdir()
+    for name in ("a", "b"):
+        (source / f"{name}.txt").write_text(f"the text of {name}", "utf-8")
+    collection = engine.open()
+    index_corpus(source, collection, ledger=ledger, progress=False)
+    for encoder in (NEW, FakeEncoder(name="newer")):
+        collection.migrate(encoder)
+    (source / "a.txt").unlink()
+    report = index_corpus(source, collection, ledger=ledger, progress=False, sync=True)
+    assert (report.added, report.unchanged, report.deleted) == (0, 1, 1)
+    assert [d.id for d in collection.scroll()] == ["b.txt"]
 
 
 def test_others_who_have_it_open_are_told(engine):

@@ -37,7 +37,7 @@ from rolevec.qdrant.backends.client_successor import (
     next_name,
     switch,
 )
-from rolevec.qdrant.backends.gate import Gate, Moved, matching
+from rolevec.qdrant.backends.gate import Gate, Moved, gate_of, matching
 from rolevec.qdrant.backends.protocol import (
     SPARSE,
     Capability,
@@ -63,7 +63,6 @@ _BELIEVED_SECONDS = 5.0
 # A server accepts requests up to 32 MB by default.
 _UPSERT_POINTS = 256
 
-_GATES: WeakKeyDictionary[QdrantClient, dict[str, Gate]] = WeakKeyDictionary()
 _LOCKS: WeakKeyDictionary[QdrantClient, threading.RLock] = WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
 
@@ -164,8 +163,7 @@ class ClientBackend:
                 **placed(spec.server),
             )
         )
-        with _LOCKS_GUARD:  # one of this name may have been migrated, and deleted since
-            self.gate = _GATES[self._client][self._collection] = Gate()
+        self.gate = gate_of(self._client, self._collection, new=True)
         for path, kind in spec.indexes.items():
             self.create_index(path, kind)
 
@@ -391,12 +389,6 @@ class ClientBackend:
 
     def drop_old(self) -> int:
         return drop_replaced(self._call, self._name, self._collection)
-
-
-def gate_of(client: QdrantClient, collection: str) -> Gate:
-    """The gate of a collection, the same for all who use this client."""
-    with _LOCKS_GUARD:
-        return _GATES.setdefault(client, {}).setdefault(collection, Gate())
 
 
 def _lock_of(client: QdrantClient) -> threading.RLock:

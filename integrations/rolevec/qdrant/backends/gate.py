@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from rolevec.errors import CollectionMismatch, RolevecError
 from rolevec.qdrant.ids import PointId
@@ -114,6 +115,23 @@ class Gate:
         with self._turn:
             changed, self._changed = self._changed or set(), set()
         return sorted(changed, key=str)
+
+
+_GATES: WeakKeyDictionary[object, dict[str, Gate]] = WeakKeyDictionary()
+_GUARD = threading.Lock()
+
+
+def gate_of(client: object, collection: str, *, new: bool = False) -> Gate:
+    """The gate of a collection, the same for all who use this client.
+
+    Args:
+        new: the collection is being made; one of its name may have been migrated, and deleted.
+    """
+    with _GUARD:
+        gates = _GATES.setdefault(client, {})
+        if new or collection not in gates:
+            gates[collection] = Gate()
+        return gates[collection]
 
 
 def matching(backend: Backend, where: models.Filter) -> list[PointId]:
