@@ -183,6 +183,36 @@ def run(data: Path, task: Task, **settings: Any) -> dict[str, Any]:
     }
 
 
+def markdown(found: Mapping[str, Any]) -> str:
+    """Times 100, but for the counts."""
+    lines = [
+        "# What the quality loop gains",
+        "",
+        "    python benchmarks/quality_loop.py DATA",
+        "",
+        "nDCG@10 times 100 of held-out queries, five-fold cross-validation: mined and tuned on the"
+        " other folds, with the defaults of `rolevec train tune`, which were chosen on ARCD. Folds"
+        " are of articles where passages have titles, of queries in Cranfield, where a passage may"
+        " answer queries of both sides. Intervals: 95 %, paired bootstrap over queries, and over"
+        " articles. Elsewhere: the model of the first fold on a set that it was not tuned on.",
+        "",
+        "| task | queries | before | after | gain | interval | by article | elsewhere |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, row in found.items():
+        spans = [
+            f"{100 * low:+.1f} to {100 * high:+.1f}"
+            for low, high in (row["interval"], row["interval_by_group"])
+        ]
+        other = row["elsewhere"]
+        lines.append(
+            f"| {name} | {row['queries']} | {100 * row['before']:.1f} | {100 * row['after']:.1f} |"
+            f" {100 * row['gain']:+.1f} | {spans[0]} | {spans[1]} |"
+            f" {other['set']}: {100 * (other['after'] - other['before']):+.1f} |"
+        )
+    return "\n".join([*lines, ""])
+
+
 TASKS_BY_FOLDER = {task.queries: task for task in TASKS.values() if task.queries == task.passages}
 
 
@@ -199,6 +229,7 @@ def main() -> None:
     for name in given.task or TASKS:
         found[name] = run(given.data, TASKS[name], **settings)
         given.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+        given.out.with_suffix(".md").write_text(markdown(found))
         print(name, json.dumps(found[name]))
 
 

@@ -12,6 +12,7 @@ SAYS = {
     "llama_index_query_engine": ["Hamburg", "emergency doctor"],
     "one_collection_two_frameworks": ["documents in all: 3", "refused:"],
     "plain": ["still 6 documents", "fever:", "bank:", "since 2022: ['school'"],
+    "quality_loop": ["mined: 74 pairs", "held-out: 26 queries", "migrated: 50 documents"],
     "stock_langchain": ["whale:", "moon:"],
     "stock_llama_index": ["whale", "moon"],
 }

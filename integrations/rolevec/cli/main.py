@@ -25,6 +25,7 @@ _COMMANDS = {
     "evaluate": "Measure a model on retrieval sets, bitext, triples and scored pairs.",
     "models": "List the known models, or show one.",
     "serve": "Serve models as Cohere, OpenAI and TEI do.",
+    "mine": "Find hard negatives for pairs in a collection, to train on.",
     "train": "Train an encoder on pairs of texts.",
     "convert": "Rewrite a static model of model2vec or sentence-transformers.",
     "doctor": "Check a model against what every encoder promises.",
