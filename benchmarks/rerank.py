@@ -150,7 +150,7 @@ def by_language(found: dict[str, list[Score]]) -> str:
 def draw(rows: list[dict[str, object]]) -> None:
     stages = list(dict.fromkeys(str(row["reranker"]) for row in rows))
     sets = list(dict.fromkeys(str(row["dataset"]) for row in rows))
-    figure, axes = plt.subplots(figsize=(8, 1 + 0.62 * len(sets)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(10, 1.2 + 0.62 * len(sets)), layout="constrained")
     for number, stage in enumerate(stages):
         own = [row for row in rows if row["reranker"] == stage]
         places = [sets.index(str(row["dataset"])) + 0.18 * (number - 1.5) for row in own]
@@ -164,7 +164,7 @@ def draw(rows: list[dict[str, object]]) -> None:
     axes.set_yticks(range(len(sets)), sets)
     axes.invert_yaxis()
     axes.set_xlabel("gain in nDCG@10 over the first stage, times 100 (95 % intervals)")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(RESULT.with_suffix(".png"), dpi=120)
 
 

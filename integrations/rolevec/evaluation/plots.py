@@ -88,8 +88,11 @@ def _differences(comparison: Comparison) -> Any:
 
 
 def _storage(report: StorageReport) -> Any:
-    figure = _figure(8, 5)
+    figure = _figure(10, 5)
     axes = figure.subplots()
+    from matplotlib import colormaps
+
+    axes.set_prop_cycle(color=colormaps["tab20"].colors)  # type: ignore[attr-defined]
     for row in report.rows:
         spread = [[100 * (row.recall - row.low)], [100 * (row.high - row.recall)]]
         chosen = row == report.chosen
