@@ -41,17 +41,20 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         self._lock = _take_lock(folder)
+        self._guard = threading.Lock()
         self._holders = 0
 
     def hold(self) -> None:
         """One shard more."""
-        self._holders += 1
+        with self._guard:
+            self._holders += 1
 
     def release(self) -> None:
         """One shard less."""
-        self._holders -= 1
-        if self._holders == 0:
-            self._lock.release()
+        with self._guard:
+            self._holders -= 1
+            if self._holders == 0:
+                self._lock.release()
 
 
 class Shard:
