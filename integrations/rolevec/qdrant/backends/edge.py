@@ -268,10 +268,12 @@ def _sparse(vector: Sparse) -> edge.SparseVector:
 
 
 def _vectors(point: Point, bm25: Bm25 | None) -> Any:
+    # A list is converted twice as fast as a row of a matrix (measured on Edge 0.9).
+    dense = None if point.vector is None else point.vector.tolist()
     sparse = sparse_of(point.payload, bm25) if bm25 else None
     if sparse is None or not sparse.indices:
-        return point.vector
-    return {"": point.vector, SPARSE: _sparse(sparse)}
+        return dense
+    return {"": dense, SPARSE: _sparse(sparse)}
 
 
 def _sparse_config(bm25: Bm25 | None) -> dict[str, edge.EdgeSparseVectorParams] | None:
