@@ -7,7 +7,7 @@ Qdrant, each time into an empty collection: with `index_corpus` into Edge, with 
 langchain-qdrant and with LlamaIndex's `IngestionPipeline` and its Qdrant store into qdrant-client's
 local mode, the only embedded Qdrant that those two know, on disk and in memory. All use the weights
 of all-MiniLM-L6-v2; theirs run in sentence-transformers, as their own integrations do it. Their
-batch sizes are tuned first: each peer loads 2,000 documents with each pair of sizes in `BATCHES`,
+batch sizes are tuned first: each peer loads 1,000 documents with each pair of sizes in `BATCHES`,
 and goes on with the fastest. Every peer has a process of its own, and they take turns.
 """
 
@@ -21,13 +21,22 @@ from ingest_texts import corpus
 from models import model_folder
 
 # Documents given to the store at once, texts encoded at once.
-BATCHES = ((64, 32), (256, 64), (1024, 64), (1024, 256))
-TUNED_ON = 2000
+BATCHES = ((64, 32), (256, 64), (1024, 64))
+TUNED_ON = 1000
 THEIRS = {
-    "langchain-qdrant": ("peers/ingest_langchain.py", ("langchain-qdrant", "qdrant-client")),
+    "langchain-qdrant": (
+        "peers/ingest_langchain.py",
+        ("langchain-qdrant", "qdrant-client", "sentence-transformers", "torch"),
+    ),
     "LlamaIndex": (
         "peers/ingest_llama_index.py",
-        ("llama-index-core", "llama-index-vector-stores-qdrant", "qdrant-client"),
+        (
+            "llama-index-core",
+            "llama-index-vector-stores-qdrant",
+            "qdrant-client",
+            "sentence-transformers",
+            "torch",
+        ),
     ),
 }
 
@@ -51,7 +60,6 @@ def peers(best):
     for name, (script, versions) in THEIRS.items():
         for words, place in (("on disk", "path"), ("in memory", ":memory:")):
             options = {"place": place, "batch_size": best[name][0], "encode_batch": best[name][1]}
-            versions = (*versions, "sentence-transformers", "torch")
             found.append(Peer(f"{name}, {words}", script, options=options, versions=versions))
     for precision in ("float32", "auto"):
         options = {"precision": precision}

@@ -18,6 +18,7 @@ from rolevec.truncation import TruncationWarning
 _COMMANDS = {
     "demo": "Search a small corpus in many languages, to see it work.",
     "index": "Put files into a collection.",
+    "plan": "Say what memory, disk and time a collection takes.",
     "search": "Find the documents nearest to a query.",
     "recommend": "Find documents like some and unlike others.",
     "migrate": "Give a collection the vectors of another model.",

@@ -85,6 +85,31 @@ def test_duplicates_only(store, embedding, encoder):
     assert len(stored(store)) == 4
 
 
+def test_a_pipeline_that_forgot_everything_changes_nothing(store, embedding):
+    """Without a docstore LlamaIndex encodes again, but the same ids are the same points."""
+    for _ in range(2):
+        IngestionPipeline(transformations=[embedding], vector_store=store).run(
+            documents=documents(**TEXTS)
+        )
+        assert stored(store) == sorted(TEXTS.values())
+
+
+def test_a_run_that_broke_off_is_finished_by_the_next(store, embedding, monkeypatch):
+    pipeline = pipeline_of(store, embedding, split=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "add", _broken)
+        with pytest.raises(RuntimeError):
+            pipeline.run(documents=documents(**TEXTS))
+    fresh = pipeline_of(store, embedding, split=False)
+    for _ in range(2):
+        fresh.run(documents=documents(**TEXTS))
+        assert stored(store) == sorted(TEXTS.values())
+
+
+def _broken(*_, **__):
+    raise RuntimeError("the disk is full")
+
+
 async def test_async(store, embedding):
     await pipeline_of(store, embedding).arun(documents=documents(**TEXTS))
     assert stored(store) == sorted(TEXTS.values())

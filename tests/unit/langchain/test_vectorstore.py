@@ -203,6 +203,16 @@ def test_the_indexing_api(tmp_path, key_encoder):
     store.close()
 
 
+def test_the_indexing_api_with_a_lost_record_doubles_nothing(tmp_path):
+    store = RolevecVectorStore(fake(), collection_name="c", store=tmp_path)
+    docs = [Document(f"text {i}", metadata={"source": f"s{i}"}) for i in range(4)]
+    for _ in range(2):
+        manager = InMemoryRecordManager("c")
+        index(docs, manager, store, source_id_key="source", key_encoder="blake2b", cleanup="full")
+        assert store.collection.count() == 4
+    store.close()
+
+
 async def test_the_indexing_api_async(tmp_path):
     store = RolevecVectorStore(fake(), collection_name="c", store=tmp_path)
     manager = InMemoryRecordManager("c")
