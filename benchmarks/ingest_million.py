@@ -3,11 +3,11 @@
     python benchmarks/ingest_million.py FOLDER
 
 FOLDER holds ``parallel-*.tsv.xz`` (see ``ingest_texts.py``). A fresh process loads the texts with
-`index_corpus` and the bundled model, then builds the search index with `Collection.optimize`;
-this one looks at its memory twice a second. Edge maps its files, and Linux counts mapped pages that
-happen to be in memory as resident: it can take them back at any moment, so they are given apart
-(RssFile) from what the process has allocated (RssAnon). Another process then asks 1,000 questions
-and compares the top 10 with those of an exact search over the stored vectors.
+`index_corpus` and the bundled model, quantised to int8, then builds the search index with
+`Collection.optimize`; this one looks at its memory twice a second. Edge maps its files, and Linux
+counts mapped pages that happen to be in memory as resident: it can take them back at any moment, so
+they are given apart (RssFile) from what the process has allocated (RssAnon). Another process then
+asks 1,000 questions and compares the top 10 with those of an exact search over the stored vectors.
 
 Stopped, it goes on where it was when it is called again; ``--work`` is where it keeps its files.
 """
@@ -40,7 +40,9 @@ PAGE = 4096
 def opened(work):
     from rolevec import Collection, load_encoder
 
-    return Collection.open("texts", load_encoder("light", truncation="end"), store=work / "store")
+    # The graph over int8 is built three times as fast as over float32, and hits are rescored.
+    encoder = load_encoder("light", truncation="end")
+    return Collection.open("texts", encoder, store=work / "store", quantization="int8")
 
 
 def load(work, path):

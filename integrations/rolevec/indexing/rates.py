@@ -150,7 +150,8 @@ def _engine(about: About, dim: int, points: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         backend = EdgeBackend(Path(folder), create=True)
         try:
-            backend.create(Spec(dim, about))
+            # The graph of a Qdrant server's default, for which memory and disk are planned, too.
+            backend.create(Spec(dim, about, links=16, candidates=100))
             begin = time.process_time()
             for start in range(0, points, _BATCH):
                 chosen = slice(start, start + _BATCH)

@@ -34,9 +34,12 @@ from rolevec.ranking.lexical import Bm25, Sparse
 if TYPE_CHECKING:
     from qdrant_client import models
 
-# Graph search that looks at 256 candidates finds 99.4 % of the true top 10 at 100,000 points of
-# 384 dimensions, against 97 % at the default of 100 (measured; see the engine's HNSW parameters).
+# Recall@10 of 50,000 short texts in hundreds of languages, the bundled model, 512 dimensions, this
+# many candidates: 0.993 with the graph of `Spec`, 0.972 with the engine's default (16 links, 100
+# candidates), for 2.8 times the work to build it and 2.4 times that of a search (measured).
 _EF = 256
+# Kilobytes of vectors below which all are looked at: the engine's default.
+_FULL_SCAN = 10_000
 # The engine builds an index of vectors above this size only.
 _INDEXED_BYTES, _FLOAT_BYTES = 10_000_000, 4
 
@@ -76,6 +79,7 @@ class EdgeBackend:
             vectors=edge.EdgeVectorParams(spec.dim, edge.Distance.Cosine),
             sparse_vectors=_sparse_config(spec.about.bm25),
             quantization_config=edge_quantization(spec.about.quantization),
+            hnsw_config=edge.HnswIndexConfig(spec.links, spec.candidates, _FULL_SCAN),
             wal_enabled=True,
         )
         record = {**spec.about.to_dict(), "dim": spec.dim, "distance": "Cosine"}

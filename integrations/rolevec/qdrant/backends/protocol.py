@@ -68,12 +68,16 @@ class Spec:
             besides, under the name `SPARSE`.
         indexes: payload path -> type of its index.
         server: how a server spreads it; only with the capability "placement".
+        links: of a point in an embedded engine's search graph, HNSW's M.
+        candidates: looked at for each while the graph is built, HNSW's efConstruction.
     """
 
     dim: int
     about: About
     indexes: Mapping[str, IndexType] = field(default_factory=dict)
     server: ServerOptions = field(default_factory=ServerOptions)
+    links: int = 32
+    candidates: int = 200
 
 
 class Backend(Protocol):
