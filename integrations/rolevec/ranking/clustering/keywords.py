@@ -64,7 +64,7 @@ class _Index:
         rows: list[Ints] = [np.empty(0, np.int32)]
         for terms in terms_of(texts):
             ids: set[int] = set()
-            for term in terms:
+            for term in sorted(terms):  # a set, whose order differs from process to process
                 number = numbers.setdefault(term.casefold(), len(numbers))
                 written[number][term] += 1
                 ids.add(number)
