@@ -210,7 +210,8 @@ def page(result):
         ("lost, twice, resurrected, other text, metadata or vector in the end",
          f"{result['final_fault_count']:,}"),
         ("overlap@10 of old and new, reported", f"{report['overlap']:.3f}"),
-        ("peak memory of the last process, the benchmark's own truth included", f"{result['peak_mib']:.0f} MiB"),
+        ("peak memory of the last process, the benchmark's own truth included",
+         f"{result['peak_mib']:.0f} MiB"),
     ]  # fmt: skip
     lines = ["# Migration under load", "", __doc__.split("\n\n")[2].replace("\n", " ").strip(), ""]
     lines += ["| | |", "|---|--:|", *(f"| {name} | {value} |" for name, value in rows)]
