@@ -22,6 +22,7 @@ _COMMANDS = {
     "search": "Find the documents nearest to a query.",
     "recommend": "Find documents like some and unlike others.",
     "migrate": "Give a collection the vectors of another model.",
+    "cluster": "Group documents or texts by what they are about, with a map.",
     "embed": "Turn texts into vectors.",
     "evaluate": "Measure a model on retrieval sets, bitext, triples and scored pairs.",
     "models": "List the known models, or show one.",

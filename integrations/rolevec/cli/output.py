@@ -63,10 +63,11 @@ def print_hits(hits: Sequence[Hit], *, as_json: bool) -> None:
     if not hits:
         click.echo("Nothing found.", err=True)
         return
-    rows = [(f"{hit.score:.3f}", hit.id, _one_line(hit.text)) for hit in hits]
+    rows = [(f"{hit.score:.3f}", hit.id, one_line(hit.text)) for hit in hits]
     print_table([">score", "id", "text"], rows, wide="text")
 
 
-def _one_line(text: str, most: int = 240) -> str:
+def one_line(text: str, most: int = 240) -> str:
+    """A text without line breaks, shortened."""
     words = " ".join(text.split())
     return words if len(words) <= most else words[: most - 1] + "…"

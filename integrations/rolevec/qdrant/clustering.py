@@ -69,22 +69,44 @@ class Clustering(Reading):
             MissingExtra: scikit-learn is not installed.
         """
         documents, vectors = _read(self, self._opened.dim, where, limit)
-        groups = None if group_field is None else _groups(documents, group_field)
-        found = cluster(
+        return cluster_rows(
+            documents,
             vectors,
             n_clusters,
+            group_field=group_field,
             seed=seed,
-            texts=[document.text for document in documents],
-            groups=groups,
             method=method,
             keep_noise=keep_noise,
         )
-        plain = {field.name: getattr(found, field.name) for field in fields(found)}
-        if groups is not None:
-            vectors = centred(vectors, groups)
-        return DocumentClusters(**plain, documents=documents, vectors=vectors)
 
     acluster = threaded(cluster)
+
+
+def cluster_rows(
+    documents: Sequence[Document],
+    vectors: Matrix,
+    n_clusters: int | None,
+    *,
+    group_field: str | None = None,
+    seed: int = 0,
+    method: Method = "silhouette",
+    keep_noise: bool = False,
+) -> DocumentClusters:
+    """`Collection.cluster` for documents at hand, with their vectors, shape (n, dim)."""
+    groups = None if group_field is None else _groups(documents, group_field)
+    found = cluster(
+        vectors,
+        n_clusters,
+        seed=seed,
+        texts=[document.text for document in documents],
+        groups=groups,
+        method=method,
+        keep_noise=keep_noise,
+    )
+    plain = {field.name: getattr(found, field.name) for field in fields(found)}
+    if groups is not None:
+        vectors = centred(vectors, groups)
+    return DocumentClusters(**plain, documents=documents, vectors=vectors)
 
 
 def _read(

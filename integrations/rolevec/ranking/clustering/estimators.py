@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -56,7 +57,9 @@ def kmeans(rows: Matrix, count: int, seed: int, starts: int) -> Rows:
         model = MiniBatchKMeans(
             count, n_init=starts, batch_size=max(_BATCH, 4 * count), random_state=seed
         )
-    return np.asarray(model.fit(rows).cluster_centers_, np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that some rows are as good as equal
+        return np.asarray(model.fit(rows).cluster_centers_, np.float32)
 
 
 def hdbscan(rows: Rows, least: int, samples: int) -> Labels:

@@ -13,8 +13,10 @@ from tokenizers import Tokenizer
 
 from rolevec.models.bundled import light_folder
 
-# What a text is about stands in its first pages.
-_CHARACTERS = 4000
+# Characters read of a text, and of all together, so that the terms of many texts fit in memory.
+_LEAST_READ = 200
+_MOST_READ = 4000
+_ALL_READ = 4_000_000
 _LOOKED_AT = 80
 _AT_ONCE = 1024
 # Longest term of a script without spaces, in pieces of the tokenizer and in characters.
@@ -27,6 +29,12 @@ _UNSPACED = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
     "\U00020000-\U000323af"
 )
+_HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+_HAN_OR_KATAKANA = re.compile(rf"(?P<han>[{_HAN}]+)|[\u30a0-\u30ff\u31f0-\u31ff\uff66-\uff9f]+")
+_CHINESE_OR_JAPANESE = re.compile(rf"[{_HAN}\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
+# Longest word looked for in a run of Han characters.
+_HAN_LONGEST = 4
+_KANA = ("HIRAGANA", "KATAKANA")
 _JOINERS = "'’\u200c\u200d\u00b7"
 
 
@@ -67,31 +75,41 @@ def script_of(text: str) -> str:
     """The script of most letters at a text's beginning, by the names that Unicode gives them."""
     names = (unicodedata.name(letter, "") for letter in text[:_LOOKED_AT] if letter.isalpha())
     scripts = Counter(name.partition(" ")[0] for name in names)
-    return max(sorted(scripts), key=lambda script: scripts[script], default="")
+    script = max(sorted(scripts), key=lambda script: scripts[script], default="")
+    # Japanese mixes three scripts, and which of them leads is chance.
+    return _KANA[0] if script == "CJK" and any(scripts[kana] for kana in _KANA) else script
 
 
 def terms_of(texts: Sequence[str]) -> Iterator[set[str]]:
     """The different terms of each text, as they are written, in order of the texts.
 
-    Words have at least two letters and are no numbers. Where a script puts no spaces between words,
-    terms are one to three neighbouring pieces of the bundled model's tokenizer, of at least two
-    characters. Only the first 4000 characters of a text are read.
+    Words have at least two characters and no digits. Where a script puts no spaces between words,
+    terms are one to three neighbouring pieces of the bundled model's tokenizer, and of Han
+    characters all runs of two to four, besides each by itself, which tells what runs begin and end
+    with (see `is_unspaced`). Of many texts, the beginnings are read.
     """
+    most = max(_LEAST_READ, min(_MOST_READ, _ALL_READ // max(len(texts), 1)))
     for start in range(0, len(texts), _AT_ONCE):
         found: list[set[str]] = []
         runs: list[tuple[int, str]] = []
         for number, text in enumerate(texts[start : start + _AT_ONCE]):
-            words = _words().findall(unicodedata.normalize("NFC", text[:_CHARACTERS]))
-            runs += [(number, word) for word in words if _is_unspaced().match(word)]
+            words = _words().findall(unicodedata.normalize("NFC", text[:most]))
+            runs += [(number, word) for word in words if is_unspaced(word)]
             found.append({word for word in words if _is_word(word)})
         encoded = _pieces().encode_batch([run for _, run in runs], add_special_tokens=False)
         for (number, run), tokens in zip(runs, encoded, strict=True):
             found[number].update(_neighbours(run, [begin for begin, _ in tokens.offsets]))
+            found[number].update(_characters(run))
         yield from found
 
 
+def is_unspaced(word: str) -> bool:
+    """True for a term of a script that puts no spaces between words."""
+    return _is_unspaced().match(word) is not None
+
+
 def _is_word(word: str) -> bool:
-    if _is_unspaced().match(word):
+    if is_unspaced(word):
         return False
     return len(word) >= 2 and not any(character.isdigit() for character in word)
 
@@ -104,3 +122,16 @@ def _neighbours(run: str, begins: list[int]) -> Iterator[str]:
         for end in borders[i + 1 : i + 1 + _PIECES]:
             if 2 <= end - begin <= _LONGEST:
                 yield run[begin:end]
+
+
+def _characters(run: str) -> Iterator[str]:
+    """Terms of a run by its characters: pieces cut the same word differently in other places."""
+    yield from _CHINESE_OR_JAPANESE.findall(run)
+    for part in _HAN_OR_KATAKANA.finditer(run):
+        text = part.group()
+        if part["han"] is None:
+            yield text
+            continue
+        for begin in range(len(text)):
+            for end in range(begin + 2, min(begin + _HAN_LONGEST, len(text)) + 1):
+                yield text[begin:end]
