@@ -120,7 +120,8 @@ def _neighbours(run: str, begins: list[int]) -> Iterator[str]:
     borders = sorted({b for b in begins if unicodedata.category(run[b])[0] != "M"} | {len(run)})
     for i, begin in enumerate(borders):
         for end in borders[i + 1 : i + 1 + _PIECES]:
-            if 2 <= end - begin <= _LONGEST:
+            letters = sum(unicodedata.category(c)[0] != "M" for c in run[begin:end])
+            if letters >= 2 and end - begin <= _LONGEST:
                 yield run[begin:end]
 
 
