@@ -205,11 +205,15 @@ def markdown(found: Mapping[str, Any]) -> str:
             for low, high in (row["interval"], row["interval_by_group"])
         ]
         other = row["elsewhere"]
+        if not TASKS[name].by_article:
+            spans[1] = "-"
         lines.append(
             f"| {name} | {row['queries']} | {100 * row['before']:.1f} | {100 * row['after']:.1f} |"
             f" {100 * row['gain']:+.1f} | {spans[0]} | {spans[1]} |"
             f" {other['set']}: {100 * (other['after'] - other['before']):+.1f} |"
         )
+    if missing := [name for name in TASKS if name not in found]:
+        lines += ["", f"Not run: {', '.join(missing)}."]
     return "\n".join([*lines, ""])
 
 
