@@ -38,7 +38,8 @@ def test_recommend_by_a_profile(run, run_json, files, tmp_path):
     user = tmp_path / "user.json"
     assert "no profile" in run("recommend", "--profile", user).err
     first = run_json("recommend", "fox.txt", "--profile", user)
-    assert [hit["id"] for hit in first] == ["cat", "dog.md"]
+    # Which comes first, the tiny model's random rows decide.
+    assert {hit["id"] for hit in first} == {"cat", "dog.md"}
     assert run_json("recommend", "--profile", user) == first
     run_json("recommend", "cat", "--profile", user, "--decay", "0.5")
     saved = json.loads(user.read_text(encoding="utf-8"))
