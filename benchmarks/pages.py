@@ -1,4 +1,4 @@
-"""Put measured numbers into the pages of the documentation, from the result files.
+"""Put measured numbers into the README and the pages of the documentation, from the result files.
 
 python benchmarks/pages.py
 
@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).parent
-DOCS, RESULTS = HERE.parent / "docs", HERE / "results"
+RESULTS = HERE / "results"
+PAGES = [HERE.parent / "README.md", *sorted((HERE.parent / "docs").rglob("*.md"))]
 BETWEEN = re.compile(
     r"(<!-- numbers: (.+?) -->\n).*?^(<!-- end of numbers -->)", re.DOTALL | re.MULTILINE
 )
@@ -77,5 +78,5 @@ def updated(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for page in DOCS.rglob("*.md"):
+    for page in PAGES:
         page.write_text(updated(page.read_text("utf-8")), encoding="utf-8")

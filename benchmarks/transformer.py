@@ -67,6 +67,8 @@ def read_texts(data: Path) -> list[str]:
         with (data / name).open(encoding="utf-8") as lines:
             texts += [json.loads(line)["text"] for line in lines]
     fitting = sorted({text for text in texts if text.strip() and len(text) <= MOST_CHARACTERS})
+    if sum(text.endswith("?") for text in fitting) < QUERIES:
+        raise SystemExit(f"{data} holds fewer than {QUERIES} questions; take another folder")
     random.Random(0).shuffle(fitting)
     return fitting
 
