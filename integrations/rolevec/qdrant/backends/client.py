@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -246,20 +246,10 @@ class ClientBackend:
         with_payloads: bool = True,
         rescoring: Rescoring | None = None,
     ) -> list[list[Point]]:
-        params, keys = search_params(rescoring), self._asked(where)
-        requests = [
-            models.QueryRequest(
-                query=plain_vector(vector),
-                filter=where,
-                limit=limit,
-                with_payload=with_payloads,
-                with_vector=with_vectors,
-                params=params,
-                shard_key=keys,
-            )
-            for vector in vectors
-        ]
-        return self._query(requests)
+        return self._query(
+            map(plain_vector, vectors), where, limit=limit, with_payload=with_payloads,
+            with_vector=with_vectors, params=search_params(rescoring),
+        )  # fmt: skip
 
     def query_sparse(
         self,
@@ -269,22 +259,21 @@ class ClientBackend:
         *,
         with_payloads: bool = True,
     ) -> list[list[Point]]:
+        return self._query(
+            map(sparse_vector, vectors), where, limit=limit, with_payload=with_payloads,
+            using=SPARSE,
+        )  # fmt: skip
+
+    def _query(
+        self, queries: Iterable[Any], where: models.Filter | None, **settings: Any
+    ) -> list[list[Point]]:
+        """Points for each query, all asked in one request with the same settings."""
         keys = self._asked(where)
         requests = [
-            models.QueryRequest(
-                query=sparse_vector(vector),
-                using=SPARSE,
-                filter=where,
-                limit=limit,
-                with_payload=with_payloads,
-                shard_key=keys,
-            )
-            for vector in vectors
+            models.QueryRequest(query=query, filter=where, shard_key=keys, **settings)
+            for query in queries
         ]
-        return self._query(requests)
-
-    def _query(self, requests: list[models.QueryRequest]) -> list[list[Point]]:
-        if requests and requests[0].shard_key == []:
+        if keys == []:
             return [[] for _ in requests]
         found = self._call(lambda client: client.query_batch_points(self._collection, requests))
         return [[point_of(point) for point in response.points] for response in found]

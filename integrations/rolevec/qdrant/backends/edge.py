@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -133,19 +133,10 @@ class EdgeBackend:
             if rescoring
             else None,
         )
-        chosen = _filter(where)
-        requests = [
-            edge.QueryRequest(
-                limit,
-                query=edge.Query.Nearest(vector),
-                filter=chosen,
-                with_payload=with_payloads,
-                with_vector=with_vectors,
-                params=params,
-            )
-            for vector in vectors
-        ]
-        return self._query(requests)
+        return self._query(
+            map(edge.Query.Nearest, vectors), where, limit, with_payload=with_payloads,
+            with_vector=with_vectors, params=params,
+        )  # fmt: skip
 
     def query_sparse(
         self,
@@ -155,19 +146,17 @@ class EdgeBackend:
         *,
         with_payloads: bool = True,
     ) -> list[list[Point]]:
+        queries = (edge.Query.Nearest(_sparse(vector), using=SPARSE) for vector in vectors)
+        return self._query(queries, where, limit, with_payload=with_payloads)
+
+    def _query(
+        self, queries: Iterable[Any], where: models.Filter | None, limit: int, **settings: Any
+    ) -> list[list[Point]]:
+        """Points for each query, all with the same settings."""
         chosen = _filter(where)
         requests = [
-            edge.QueryRequest(
-                limit,
-                query=edge.Query.Nearest(_sparse(vector), using=SPARSE),
-                filter=chosen,
-                with_payload=with_payloads,
-            )
-            for vector in vectors
+            edge.QueryRequest(limit, query=query, filter=chosen, **settings) for query in queries
         ]
-        return self._query(requests)
-
-    def _query(self, requests: list[edge.QueryRequest]) -> list[list[Point]]:
         if len(requests) == 1:
             return [[_point(p) for p in self._shard.call(lambda s: s.query(requests[0]))]]
         batch = edge.QueryBatchRequest(requests)
