@@ -133,7 +133,8 @@ def summary(lines, samples, count):
     """The figures of a run."""
     stages = {}
     for name in ("load", "optimize"):
-        of = [s for s in samples if s["stage"] == name]
+        if not (of := [s for s in samples if s["stage"] == name]):
+            continue  # shorter than the pause between two samples
         stages[name] = {k: max(s[k] for s in of) for k in ("anon", "file")} | {
             "sum": max(s["anon"] + s["file"] for s in of)
         }

@@ -21,7 +21,9 @@ def corpus(data: Path, work: Path, count: int, queries: int = 0) -> tuple[Path, 
         data: the training folder.
         work: where the files go.
     """
-    documents, questions = (work / f"{kind}-{count}.jsonl" for kind in ("corpus", "queries"))
+    documents, questions = (
+        work / f"{n}.jsonl" for n in (f"corpus-{count}", f"queries-{count}-{queries}")
+    )
     if documents.exists() and questions.exists():
         return documents, questions
     work.mkdir(parents=True, exist_ok=True)

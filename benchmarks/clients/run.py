@@ -94,7 +94,7 @@ def expectations():
     with load_encoder("light") as encoder:
         vectors = {role: encoder.encode(texts, role) for role in ROLES}
         few = documents[:9]
-        scores = encoder.encode_documents(few) @ encoder.encode_queries(texts[:1])[0]
+        cosines = encoder.encode_documents(few) @ encoder.encode_queries(texts[:1])[0]
         bare = encoder.encode_counted([*texts, *few], None, "end").vectors
         sizes = encoder.card.matryoshka_dims[:-1]
         encoding = encoder.tokenizer.encode(texts[0], add_special_tokens=False)
@@ -116,7 +116,8 @@ def expectations():
             "many_vectors": encoder.encode_documents(many).tolist(),
             "query": texts[0],
             "documents": few,
-            "scores": scores.tolist(),
+            # Scores of a reranker lie in 0..1, so that a cosine is moved there.
+            "scores": ((1 + cosines) / 2).tolist(),
             "bare_scores": (bare[len(texts) :] @ bare[0]).tolist(),
             "tokens": {
                 "ids": encoding.ids,
