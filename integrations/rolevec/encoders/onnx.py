@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rolevec.encoders.alone import Alone, Feed, Run
 from rolevec.encoders.batching import processors, streams
 from rolevec.encoders.folder import find_onnx, read_folder
 from rolevec.encoders.graph import (
@@ -29,6 +30,8 @@ from rolevec.truncation import TruncationPolicy
 
 _PRECISIONS = ("auto", "float32", "int8")
 _TYPES = {"tensor(int32)": np.int32}
+# Bytes of a graph that may be opened a second time, see `Alone`; each session has its own weights.
+_SMALL = 1 << 27
 
 
 def onnxruntime_installed() -> bool:
@@ -54,7 +57,9 @@ class OnnxEncoder(GraphEncoder):
         pooling: for a folder that does not say.
         max_tokens: lowers the model's limit.
         file: another ONNX file of the folder, say a quantised one.
-        threads: at work at once; None takes the processors this process may use.
+        threads: at work at once; None takes the processors this process may use. A graph of up to
+            128 MiB is opened a second time, and held twice, when texts come one by one: all threads
+            then share each of them.
         precision: "float32", which "auto" means here; or "int8", whose weights are rounded when the
             model is loaded: fast where the processor has instructions for it, and lossy.
 
@@ -129,15 +134,37 @@ class OnnxGraph(Graph):
         self.precision = "int8" if precision == "int8" else "float32"
         with _rounded(path) if self.precision == "int8" else nullcontext(path) as file:
             threads = threads or processors()
-            self._session = _open(file, device, threads)
-        self.device = "cuda" if "CUDA" in self._session.get_providers()[0] else "cpu"
+            # Callers compute too, each beside the pool, whose size includes one of them.
+            session = _open(file, device, threads - streams(threads) + 1)
+        self.device = "cuda" if "CUDA" in session.get_providers()[0] else "cpu"
         self.parallel = 2 if self.device == "cuda" else streams(threads)
-        inputs = {i.name: _TYPES.get(i.type, np.int64) for i in self._session.get_inputs()}
-        self._settle(name, inputs, [o.name for o in self._session.get_outputs()], wanted)
+        inputs = {i.name: _TYPES.get(i.type, np.int64) for i in session.get_inputs()}
+        self._settle(name, inputs, [o.name for o in session.get_outputs()], wanted)
+        output = self.output
 
-    def _run(self, feed: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
-        (output,) = self._session.run([self.output], dict(feed))
-        return np.asarray(output, dtype=np.float32)
+        def opened() -> Run:
+            return _calls(_open(path, "cpu", threads), output)
+
+        gains = self.device == "cpu" and self.parallel > 1 and _weights(path) <= _SMALL
+        # The file of a rounded graph is gone by then.
+        again = gains and self.precision == "float32"
+        self._alone = Alone(_calls(session, output), opened if again else None)
+
+    def _run(self, feed: Feed) -> npt.NDArray[np.float32]:
+        return self._alone(feed, len(feed["input_ids"]))
+
+
+def _calls(session: Any, output: str) -> Run:
+    def run(feed: Feed) -> npt.NDArray[np.float32]:
+        (found,) = session.run([output], dict(feed))
+        return np.asarray(found, dtype=np.float32)
+
+    return run
+
+
+def _weights(path: Path) -> int:
+    """Bytes of a graph, with the files of weights beside it (model.onnx_data, model.onnx.data)."""
+    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
 
 
 @contextmanager
@@ -171,8 +198,7 @@ def _open(graph: Path, device: str, threads: int) -> Any:
     providers = _providers(device, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    # Callers compute too, each beside the pool, whose size includes one of them.
-    options.intra_op_num_threads = threads - streams(threads) + 1
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3  # its warnings are about graph details
     try:
         session = onnxruntime.InferenceSession(str(graph), options, providers=providers)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rolevec.encoders.alone import Alone, Feed, Run
 from rolevec.encoders.batching import processors, streams
 from rolevec.encoders.folder import find_onnx, read_folder
 from rolevec.encoders.graph import TEXT_OUTPUTS, TOKEN_OUTPUTS, Graph, GraphEncoder
@@ -25,6 +26,9 @@ from rolevec.truncation import TruncationPolicy
 PRECISIONS = ("auto", "float32", "bfloat16")
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 _INTEGERS = {"i32": np.int32}
+# Bytes of a graph that may be compiled a second time, see `Alone`: tables of tokens are shared
+# then, and the other weights held twice.
+_SMALL = 1 << 29
 
 
 def openvino_installed() -> bool:
@@ -52,7 +56,9 @@ class OpenVinoEncoder(GraphEncoder):
         pooling: for a folder that does not say.
         max_tokens: lowers the model's limit.
         file: another ONNX file of the folder.
-        threads: at work at once; None takes the processors this process may use.
+        threads: at work at once; None takes the processors this process may use. A graph of up to
+            512 MiB is compiled a second time when texts come one by one, and its weights but for
+            the table of tokens are held twice: all threads then share each of these texts.
         precision: of the arithmetic. "auto" is bfloat16 if the processor has instructions for it
             and the model's vectors stay within a cosine of 0.999, which is tried, else float32. It
             is not the default because in bfloat16 a vector depends a little on the texts beside it.
@@ -170,16 +176,7 @@ class OpenVinoGraph(Graph):
     ) -> None:
         self.precision = precision
         threads = threads or processors()
-        settings = {
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": streams(threads),
-            "ENABLE_CPU_PINNING": False,  # the machine may not be ours alone
-        }
-        try:
-            compiled = _openvino().Core().compile_model(model, "CPU", settings)
-        except RuntimeError as error:
-            raise ModelNotAvailable(f"OpenVINO cannot compile {name}: {error}") from error
+        compiled = _compiled(model, name, precision, threads, streams(threads))
         self.parallel = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         inputs = {
             i.get_any_name(): _INTEGERS.get(i.get_element_type().get_type_name(), np.int64)
@@ -187,19 +184,52 @@ class OpenVinoGraph(Graph):
         }
         outputs = {name: n for n, o in enumerate(compiled.outputs) for name in o.get_names()}
         self._settle(name, inputs, list(outputs), wanted)
-        self._place = outputs[self.output]
-        self._idle: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(self.parallel):
-            self._idle.put(compiled.create_infer_request())
+        place = outputs[self.output]
 
-    def _run(self, feed: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
-        request = self._idle.get()
+        def opened() -> Run:
+            return _requests(_compiled(model, name, precision, threads, 1), 1, place)
+
+        gains = self.parallel > 1 and _weights(model) <= _SMALL
+        self._alone = Alone(_requests(compiled, self.parallel, place), opened if gains else None)
+
+    def _run(self, feed: Feed) -> npt.NDArray[np.float32]:
+        return self._alone(feed, len(feed["input_ids"]))
+
+
+def _compiled(model: Any, name: str, precision: str, threads: int, streams: int) -> Any:
+    settings = {
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": streams,
+        "ENABLE_CPU_PINNING": False,  # the machine may not be ours alone
+    }
+    try:
+        return _openvino().Core().compile_model(model, "CPU", settings)
+    except RuntimeError as error:
+        raise ModelNotAvailable(f"OpenVINO cannot compile {name}: {error}") from error
+
+
+def _requests(compiled: Any, count: int, place: int) -> Run:
+    """Calls of a compiled model, ``count`` at once; the others wait."""
+    idle: SimpleQueue[Any] = SimpleQueue()
+    for _ in range(count):
+        idle.put(compiled.create_infer_request())
+
+    def run(feed: Feed) -> npt.NDArray[np.float32]:
+        request = idle.get()
         try:
             request.infer(dict(feed), share_inputs=True)
             # A copy, for the request's memory is used again.
-            return np.array(request.get_output_tensor(self._place).data, dtype=np.float32)
+            return np.array(request.get_output_tensor(place).data, dtype=np.float32)
         finally:
-            self._idle.put(request)
+            idle.put(request)
+
+    return run
+
+
+def _weights(model: Any) -> int:
+    """Bytes of a graph's constants."""
+    return sum(op.data.nbytes for op in model.get_ops() if op.get_type_name() == "Constant")
 
 
 def read_graph(path: Path) -> Any:

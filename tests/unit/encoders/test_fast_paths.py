@@ -102,6 +102,26 @@ def test_order_values_roles_and_truncation(folder, plain, backend, monkeypatch):
     assert [check for check in check_encoder(encoder) if not check.passed] == []
 
 
+@pytest.mark.parametrize("backend", ["onnx", "openvino", "openvino bfloat16"])
+def test_texts_that_come_one_by_one(folder, plain, backend):
+    kind, options = BACKENDS[backend]
+    encoder = kind(folder, prompts=PROMPTS, truncation="end", threads=2, **options)
+    texts = make_texts(8)
+    together = encoder.encode_documents(texts)
+    assert not encoder._graph._alone.is_open
+    want = plain(texts, Role.DOCUMENT)
+    for text, vector, beside in zip(texts, want, together, strict=True):
+        got = encoder.encode_documents([text])[0]
+        assert got @ vector > LEAST.get(backend, 0.999999)
+        assert np.allclose(got, beside, atol=encoder.tolerance)
+    assert encoder._graph._alone.is_open
+    assert np.allclose(encoder.encode_documents(texts), together, atol=encoder.tolerance)
+    single = kind(folder, prompts=PROMPTS, truncation="end", threads=1, **options)
+    for text in texts:
+        single.encode_documents([text])
+    assert not single._graph._alone.is_open
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_windows_of_long_texts(folder, plain, backend):
     kind, options = BACKENDS[backend]
