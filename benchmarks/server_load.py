@@ -86,7 +86,7 @@ def minilm(onnx):
 
 def ours(model, *options):
     return lambda port: [
-        *(sys.executable, "-m", "rolevec.cli", "serve", str(model() if callable(model) else model)),
+        *(sys.executable, "-m", "rolevec", "serve", str(model() if callable(model) else model)),
         *("--port", str(port), "--any-name", *options),
     ]
 

@@ -148,7 +148,7 @@ def find_tiktoken_file():
 def server(key):
     """The address of `rolevec serve` with the bundled model under all names."""
     names = [part for name in NAMES for part in ("--alias", name)]
-    command = [sys.executable, "-m", "rolevec.cli", "serve", "light", "--port", "0", "--json"]
+    command = [sys.executable, "-m", "rolevec", "serve", "light", "--port", "0", "--json"]
     process = subprocess.Popen(
         [*command, "--log-level", "warning", *names],
         env={**os.environ, "ROLEVEC_API_KEY": key},

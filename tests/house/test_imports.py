@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "config": {"encoders", "ranking", "qdrant", "langchain", "llama_index"},
     "cli": {"models", "encoders", "ranking", "qdrant", "indexing", "training", "evaluation",
             "server", "config"},
+    "__main__": {"cli"},
 }  # fmt: skip
 
 # Package that not every installation has -> the one file, or product folder, that imports it.

@@ -17,9 +17,9 @@ from rolevec.encoders.lattice import Lattice
 from rolevec.encoders.terms import slices
 from rolevec.encoders.trie import Ints
 
-# Words kept, and the characters in them: about 40 MB.
-_WORDS = 1 << 17
-_CHARACTERS = 1 << 20
+# Words kept, and the characters in them: about 80 MB.
+_WORDS = 1 << 18
+_CHARACTERS = 1 << 22
 # Characters handled at a time.
 _AT_ONCE = 1 << 20
 # Longer texts are tokenised whole; they gain least.

@@ -140,7 +140,7 @@ def test_an_open_door_is_refused_loudly():
 
 def run(*arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "rolevec.cli", "serve", *arguments],
+        [sys.executable, "-m", "rolevec", "serve", *arguments],
         capture_output=True,
         text=True,
         check=False,

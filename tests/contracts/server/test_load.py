@@ -192,7 +192,7 @@ async def test_logs_hold_neither_texts_nor_keys(gated, gate, caplog):
 
 def served(*options):
     """`rolevec serve` in a process of its own: the process and its address."""
-    command = [sys.executable, "-m", "rolevec.cli", "serve", "--port", "0", "--json"]
+    command = [sys.executable, "-m", "rolevec", "serve", "--port", "0", "--json"]
     process = subprocess.Popen(
         [*command, "--log-level", "error", *options], stdout=subprocess.PIPE, text=True
     )

@@ -42,7 +42,7 @@ def test_an_error_is_one_line_without_a_traceback(run):
 
 def test_debug_shows_where_an_error_came_from(run):
     done = subprocess.run(
-        [sys.executable, "-m", "rolevec.cli", "--debug", "doctor", "no-such-model"],
+        [sys.executable, "-m", "rolevec", "--debug", "doctor", "no-such-model"],
         capture_output=True,
         text=True,
         check=False,
