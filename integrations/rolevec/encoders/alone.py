@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
@@ -10,8 +11,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from rolevec.errors import ModelNotAvailable
+
 Feed: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Run: TypeAlias = Callable[[Feed], npt.NDArray[np.float32]]
+
+_log = logging.getLogger(__name__)
 
 # Who encodes one text and ends does not pay for a second opening.
 _PATIENCE = 2
@@ -23,7 +28,8 @@ class Alone:
     The first computes batches side by side, each on its share of the threads, which is what pays
     off in bulk. A single text would leave the other threads idle: the third that comes while
     nothing else is under way opens the graph again, with all threads for one call, and from then
-    on such texts go there. Vectors differ by no more than rounding.
+    on such texts go there. Vectors differ by no more than rounding. Where the graph cannot be opened
+    again, all goes on as before.
 
     Args:
         shared: runs a call on its share of the threads.
@@ -65,11 +71,12 @@ class Alone:
                 self._under_way -= 1
 
     def _for_one(self) -> Run:
-        assert self._opened is not None
         with self._opening:
             self._seen += 1
-            if self._whole is None:
-                if self._seen <= _PATIENCE:
-                    return self._shared
-                self._whole = self._opened()
-            return self._whole
+            if self._whole is None and self._seen > _PATIENCE and self._opened is not None:
+                try:
+                    self._whole = self._opened()
+                except (ModelNotAvailable, MemoryError) as error:
+                    self._opened = None
+                    _log.info("texts that come alone stay as slow as others: %s", error)
+            return self._whole or self._shared

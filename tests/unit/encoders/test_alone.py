@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rolevec.encoders.alone import Alone
+from rolevec.errors import ModelNotAvailable
 
 FEED = {"input_ids": np.ones((1, 3), dtype=np.int64)}
 SHARED, WHOLE = np.zeros((1, 2), np.float32), np.ones((1, 2), np.float32)
@@ -81,3 +82,16 @@ def test_many_threads_open_it_once(opened):
 def test_without_a_second_opening_nothing_changes():
     alone = Alone(lambda feed: SHARED, None)
     assert all(alone(FEED, 1) is SHARED for _ in range(5))
+
+
+@pytest.mark.parametrize("error", [ModelNotAvailable("the file has moved"), MemoryError()])
+def test_where_it_cannot_be_opened_again_all_goes_on(error):
+    tried = []
+
+    def opens():
+        tried.append(1)
+        raise error
+
+    alone = Alone(lambda feed: SHARED, opens)
+    assert all(alone(FEED, 1) is SHARED for _ in range(6))
+    assert (len(tried), alone.is_open) == (1, False)
