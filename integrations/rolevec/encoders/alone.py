@@ -28,8 +28,8 @@ class Alone:
     The first computes batches side by side, each on its share of the threads, which is what pays
     off in bulk. A single text would leave the other threads idle: the third that comes while
     nothing else is under way opens the graph again, with all threads for one call, and from then
-    on such texts go there. Vectors differ by no more than rounding. Where the graph cannot be opened
-    again, all goes on as before.
+    on such texts go there. Vectors differ by no more than rounding. Where the graph cannot be
+    opened again, all goes on as before.
 
     Args:
         shared: runs a call on its share of the threads.
