@@ -65,9 +65,34 @@ def llama_index(collection, encoder):
     return lambda query: [found.node.text for found in retriever.retrieve(query)]
 
 
+def llama_index_alone(collection, encoder):
+    """The framework with nothing behind it: an embedding and a store that answer at once."""
+    from llama_index.core import VectorStoreIndex
+    from llama_index.core.embeddings import MockEmbedding
+    from llama_index.core.schema import TextNode
+    from llama_index.core.vector_stores.types import BasePydanticVectorStore, VectorStoreQueryResult
+
+    hits = collection.search(state["queries"][0], k=state["k"])
+    nodes = [TextNode(id_=hit.id, text=hit.text) for hit in hits]
+    ids, scores = [hit.id for hit in hits], [hit.score for hit in hits]
+
+    class Nothing(BasePydanticVectorStore):
+        stores_text: bool = True
+        client = add = delete = None
+
+        def query(self, query, **kwargs):
+            return VectorStoreQueryResult(nodes=nodes, similarities=scores, ids=ids)
+
+    Nothing.__abstractmethods__ = frozenset()
+    embedding = MockEmbedding(embed_dim=encoder.dim)
+    index = VectorStoreIndex.from_vector_store(Nothing(), embed_model=embedding)
+    retriever = index.as_retriever(similarity_top_k=state["k"])
+    return lambda query: [found.node.text for found in retriever.retrieve(query)]
+
+
 DOORS = {
     "encode": encoding, "engine": vectors_only, "plain": plain,
-    "langchain": langchain, "llama_index": llama_index,
+    "langchain": langchain, "llama_index": llama_index, "llama_index_alone": llama_index_alone,
 }  # fmt: skip
 
 
