@@ -168,8 +168,10 @@ class BaseEncoder(ABC):
             rows, lost = self._rows(chunk, call.role, batch_size, advance)
             return self._finish(rows), lost
 
-        threads = min(self.threads, processors())
-        if threads < 2 or len(call.texts) <= self.chunk:
+        # Asking for the processors reads files, which costs as much as one short text.
+        alone = self.threads < 2 or len(call.texts) <= self.chunk
+        threads = 1 if alone else min(self.threads, processors())
+        if threads < 2:
             for chunk in call.chunks(self.chunk):
                 with call.in_callers_terms(self._finish):
                     done = one(chunk)
