@@ -9,6 +9,11 @@ counts mapped pages that happen to be in memory as resident: it can take them ba
 they are given apart (RssFile) from what the process has allocated (RssAnon). Another process then
 asks 1,000 questions and compares the top 10 with those of an exact search over the stored vectors.
 
+So the question is what it needs, not what it takes where there is plenty: run it in a control group
+whose limit counts mapped files too, which the report then names:
+
+    systemd-run --scope -p MemoryMax=1500M python benchmarks/ingest_million.py FOLDER
+
 Stopped, it goes on where it was when it is called again; ``--work`` is where it keeps its files.
 """
 
@@ -129,6 +134,19 @@ def resident(pid):
     return {k: int(fields[f"Rss{k.title()}"].split()[0]) / 1024 for k in ("anon", "file")}
 
 
+def limit():
+    """MiB that this process's control group may take, mapped files included; None if unlimited."""
+    for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
+        _, kinds, group = line.split(":", 2)
+        root = Path("/sys/fs/cgroup") / ("memory" if "memory" in kinds.split(",") else "")
+        name = "memory.limit_in_bytes" if root.name == "memory" else "memory.max"
+        file = root / group.lstrip("/") / name
+        if file.is_file() and (text := file.read_text(encoding="ascii").strip()) != "max":
+            mebibytes = int(text) >> 20
+            return mebibytes if mebibytes < 1 << 40 else None
+    return None
+
+
 def summary(lines, samples, count):
     """The figures of a run."""
     stages = {}
@@ -188,6 +206,8 @@ def report(result):
         f" took {result['optimize_seconds']:,.0f} s.",
         f"Recall@{K} against an exact search, {result['queries']:,} queries:"
         f" {result['recall']:.4f}; a search takes {low:.1f} ms (median), {high:.1f} ms (95 %).", "",
+        f"The control group may take {result['limit_mib']:,} MiB in all, mapped files included."
+        if result["limit_mib"] else "Nothing limits the memory.", "",
         "| peak MiB | allocated (RssAnon) | mapped files (RssFile) | most of both at once |",
         "|---|--:|--:|--:|",
         *(f"| {name} | {p['anon']:,.0f} | {p['file']:,.0f} | {p['sum']:,.0f} |"
@@ -220,6 +240,7 @@ def main():
     command = [sys.executable, __file__, "--child", "recall", str(store), str(queries)]
     found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result = {"texts": options.texts, "queries": options.queries, "machine": machine()}
+    result["limit_mib"] = limit()
     result |= summary(lines, samples, options.texts) | json.loads(found.stdout)
     result["samples"] = [
         {k: round(v, 1) if isinstance(v, float) else v for k, v in s.items()}

@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+from rolevec import Collection
+from rolevec.encoders.foreign import VectorsOnly
+from rolevec.qdrant.backends import edge
+
+
+def test_a_large_graph_is_searched_with_more_candidates():
+    small, large = edge.candidates(1000, 10), edge.candidates(1_000_000, 10)
+    assert 10 < small < large
+    # As many as there are hits to give, at least.
+    assert edge.candidates(1000, 5000) == edge.candidates(1_000_000, 5000) == 5000
+
+
+@pytest.mark.parametrize("large", [1, 1 << 30])
+def test_either_way_the_nearest_are_found(large, tmp_path, monkeypatch):
+    monkeypatch.setattr(edge, "_LARGE", large)
+    rows = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
+    with Collection.open("documents", VectorsOnly(8), store=tmp_path) as collection:
+        collection.add_vectors([f"text {i}" for i in range(300)], rows)
+        found = [collection.search_by_vector(row, k=1)[0].text for row in rows[:20]]
+    assert found == [f"text {i}" for i in range(20)]
