@@ -78,12 +78,20 @@ def llama_index_alone(collection, encoder):
 
     class Nothing(BasePydanticVectorStore):
         stores_text: bool = True
-        client = add = delete = None
+
+        @property
+        def client(self):
+            return None
+
+        def add(self, nodes, **kwargs):
+            raise NotImplementedError
+
+        def delete(self, ref_doc_id, **kwargs):
+            raise NotImplementedError
 
         def query(self, query, **kwargs):
             return VectorStoreQueryResult(nodes=nodes, similarities=scores, ids=ids)
 
-    Nothing.__abstractmethods__ = frozenset()
     embedding = MockEmbedding(embed_dim=encoder.dim)
     index = VectorStoreIndex.from_vector_store(Nothing(), embed_model=embedding)
     retriever = index.as_retriever(similarity_top_k=state["k"])
