@@ -9,7 +9,6 @@ process names the texts of each batch before it encodes them. In the end both co
 through: ids, payloads and vectors must be equal, bit by bit.
 """
 
-import argparse
 import hashlib
 import json
 import random
@@ -17,7 +16,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -25,7 +23,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from harness import HERE, describe, machine
-from ingest_texts import corpus
+from ingest_texts import arguments, corpus
 
 # Batches whose vectors may be lost: one that is being written, one that waits for it, one that is
 # being encoded.
@@ -156,14 +154,9 @@ def report(result):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
+    parser = arguments(__doc__, HERE / "results" / "ingest_kills")
     parser.add_argument("--documents", type=int, default=200_000)
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "rolevec-ingest")
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "ingest_kills")
     options = parser.parse_args()
     path, _ = corpus(options.folder, options.work, options.documents)
     stores = [options.work / name for name in ("undisturbed", "killed")]

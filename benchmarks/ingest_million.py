@@ -17,12 +17,10 @@ whose limit counts mapped files too, which the report then names:
 Stopped, it goes on where it was when it is called again; ``--work`` is where it keeps its files.
 """
 
-import argparse
 import json
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from itertools import islice
@@ -30,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 from harness import HERE, describe, machine
-from ingest_texts import corpus, read
+from ingest_texts import arguments, corpus, read
 
 K = 10
 TIE = 1e-6
@@ -224,15 +222,10 @@ def report(result):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
+    parser = arguments(__doc__, HERE / "results" / "ingest_million")
     parser.add_argument("--texts", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=1000)
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "rolevec-ingest")
     parser.add_argument("--keep", action="store_true", help="keep the store when it is done")
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "ingest_million")
     options = parser.parse_args()
     documents, queries = corpus(options.folder, options.work, options.texts, options.queries)
     store = options.work / f"million-{options.texts}"

@@ -12,12 +12,11 @@ and goes on with the fastest. Every peer has a process of its own, and they take
 """
 
 import sys
-import tempfile
 from pathlib import Path
 
 import harness
 from harness import HERE, Peer, Result, Section, measure, start
-from ingest_texts import corpus
+from ingest_texts import WORK, corpus
 from models import model_folder
 
 # Documents given to the store at once, texts encoded at once.
@@ -73,7 +72,7 @@ def main():
     parser = harness.arguments(__doc__, repetitions=2)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--documents", type=int, default=20_000)
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "rolevec-ingest")
+    parser.add_argument("--work", type=Path, default=WORK)
     options = parser.parse_args()
     documents, _ = corpus(options.folder, options.work, options.documents)
     few, _ = corpus(options.folder, options.work, TUNED_ON)

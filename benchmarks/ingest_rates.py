@@ -8,14 +8,12 @@ model and for all-MiniLM-L6-v2, and the processor time of Qdrant Edge for writin
 building the index. Processor time, not time on the clock, so that it is that of one core.
 """
 
-import argparse
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from harness import machine
-from ingest_texts import corpus, read
+from ingest_texts import arguments, corpus, read
 from models import model_folder
 
 from rolevec import load_encoder
@@ -26,14 +24,9 @@ OUT = Path(__file__).parent.parent / "integrations" / "rolevec" / "indexing" / "
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
+    parser = arguments(__doc__, OUT)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--encode-only", action="store_true", help="keep the engine's costs")
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "rolevec-ingest")
-    parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     documents, _ = corpus(options.folder, options.work, 20_000)
     texts = [record["text"] for record in read(documents)]

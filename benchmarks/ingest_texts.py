@@ -5,13 +5,29 @@ texts are of the third column, no text twice; which ones is decided by a hash of
 sample of any size is spread over everything, and is the same on every machine.
 """
 
+import argparse
 import json
 import lzma
+import tempfile
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+
+# Where corpora are kept from one run to the next.
+WORK = Path(tempfile.gettempdir()) / "rolevec-ingest"
+
+
+def arguments(doc: str | None, out: Path) -> argparse.ArgumentParser:
+    """What a script over such a folder is told: the folder, --work and --out."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--out", type=Path, default=out)
+    return parser
 
 
 def corpus(data: Path, work: Path, count: int, queries: int = 0) -> tuple[Path, Path]:

@@ -25,16 +25,15 @@ from rolevec import Role, load_encoder
 from rolevec.qdrant import Collection
 
 THEIRS = "langchain-qdrant, local mode"
+PLAIN, FRAMEWORK = "rolevec, plain API", "LlamaIndex, nothing behind it"
 DOORS = {
     "rolevec, encode alone": "encode",
     "rolevec, engine alone": "engine",
-    "rolevec, plain API": "plain",
+    PLAIN: "plain",
     "rolevec, LangChain retriever": "langchain",
     "rolevec, LlamaIndex retriever": "llama_index",
-    "LlamaIndex, nothing behind it": "llama_index_alone",
+    FRAMEWORK: "llama_index_alone",
 }
-FRAMEWORK = "LlamaIndex, nothing behind it"
-PLAIN = "rolevec, plain API"
 
 
 def read(paths, count, queries):

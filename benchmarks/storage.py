@@ -7,12 +7,10 @@ languages go into a collection; 300 others are the queries. What is measured, an
 recommendation, are those of `rolevec evaluate --storage`.
 """
 
-import argparse
 import tempfile
-from pathlib import Path
 
 from harness import HERE
-from ingest_texts import corpus, read
+from ingest_texts import arguments, corpus, read
 
 from rolevec import Collection, load_encoder
 from rolevec.evaluation import evaluate_storage
@@ -20,14 +18,9 @@ from rolevec.qdrant import storage_choices
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
+    parser = arguments(__doc__, HERE / "results" / "storage")
     parser.add_argument("--texts", type=int, default=20_000)
     parser.add_argument("--queries", type=int, default=300)
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "rolevec-ingest")
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "storage")
     options = parser.parse_args()
     documents, queries = corpus(options.folder, options.work, options.texts, options.queries)
     with (
