@@ -65,8 +65,8 @@ def llama_index(collection, encoder):
     return lambda query: [found.node.text for found in retriever.retrieve(query)]
 
 
-def llama_index_alone(collection, encoder):
-    """The framework with nothing behind it: an embedding and a store that answer at once."""
+def llama_index_round(collection, encoder):
+    """The framework round the plain API: a ready vector, and a store with nodes ready-made."""
     from llama_index.core import VectorStoreIndex
     from llama_index.core.embeddings import MockEmbedding
     from llama_index.core.schema import TextNode
@@ -76,7 +76,7 @@ def llama_index_alone(collection, encoder):
     nodes = [TextNode(id_=hit.id, text=hit.text) for hit in hits]
     ids, scores = [hit.id for hit in hits], [hit.score for hit in hits]
 
-    class Nothing(BasePydanticVectorStore):
+    class Ready(BasePydanticVectorStore):
         stores_text: bool = True
 
         @property
@@ -90,17 +90,18 @@ def llama_index_alone(collection, encoder):
             raise NotImplementedError
 
         def query(self, query, **kwargs):
+            collection.search(query.query_str, k=state["k"])
             return VectorStoreQueryResult(nodes=nodes, similarities=scores, ids=ids)
 
     embedding = MockEmbedding(embed_dim=encoder.dim)
-    index = VectorStoreIndex.from_vector_store(Nothing(), embed_model=embedding)
+    index = VectorStoreIndex.from_vector_store(Ready(), embed_model=embedding)
     retriever = index.as_retriever(similarity_top_k=state["k"])
     return lambda query: [found.node.text for found in retriever.retrieve(query)]
 
 
 DOORS = {
     "encode": encoding, "engine": vectors_only, "plain": plain,
-    "langchain": langchain, "llama_index": llama_index, "llama_index_alone": llama_index_alone,
+    "langchain": langchain, "llama_index": llama_index, "llama_index_round": llama_index_round,
 }  # fmt: skip
 
 

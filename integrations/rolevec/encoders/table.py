@@ -105,10 +105,12 @@ class TokenTable:
         self, ids: Ids, starts: Ints, weights: npt.NDArray[np.float32] | None = None
     ) -> Iterator[tuple[Ints, int, npt.NDArray[np.float32]]]:
         """Some groups of one length, that length, and their sums."""
-        lengths = np.diff(starts, append=len(ids))
+        if not len(starts):
+            return
+        lengths = np.diff(np.concatenate([starts, [len(ids)]]))
         order = np.argsort(lengths, kind="stable")
-        edges = np.flatnonzero(np.diff(lengths[order], prepend=0)).tolist()
-        for first, last in pairwise([*edges, len(order)]):
+        edges = (np.flatnonzero(np.diff(lengths[order])) + 1).tolist()
+        for first, last in pairwise([0, *edges, len(order)]):
             length = int(lengths[order[first]])
             step = max(1, _BLOCK // length)
             for start in range(first, last, step):

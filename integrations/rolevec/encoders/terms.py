@@ -41,7 +41,7 @@ def damp(
     bag = np.repeat(np.arange(len(lengths), dtype=np.int64) << _TOKEN_BITS, lengths)
     keys = np.sort(bag | ids)
     first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)])
-    times = np.diff(first, append=len(keys))
+    times = np.diff(np.concatenate([first, [len(keys)]]))
     distinct = keys[first]
     sizes = np.bincount(distinct >> _TOKEN_BITS, minlength=len(lengths)).astype(np.int64)
     tokens = distinct & ((1 << _TOKEN_BITS) - 1)

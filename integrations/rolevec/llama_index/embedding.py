@@ -12,7 +12,7 @@ from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, Sec
 from rolevec.encoders.lazy import Lazy
 from rolevec.encoders.loading import load_encoder
 from rolevec.encoders.protocol import Encoder
-from rolevec.llama_index.cache import RoleCache, cached_as
+from rolevec.llama_index.cache import CachedQueries, RoleCache
 from rolevec.roles import Role
 from rolevec.truncation import TruncationPolicy
 from rolevec.vectors import Matrix
@@ -25,7 +25,7 @@ _OPTIONAL = (
 )
 
 
-class RolevecEmbedding(BaseEmbedding):
+class RolevecEmbedding(CachedQueries, BaseEmbedding):
     """Embeds queries as queries and texts as documents.
 
     The model is loaded on first use. Its settings cannot be changed afterwards, because vectors of
@@ -122,17 +122,7 @@ class RolevecEmbedding(BaseEmbedding):
         """Encode texts under any role: unit rows, shape (n, dim); no events, no cache."""
         return self.encoder.encode(texts, role)
 
-    # The base class does events, callbacks, batches and the rate limiter, and calls these.
-
-    def get_query_embedding(self, query: str) -> Embedding:
-        """Embed a query."""
-        with cached_as(Role.QUERY):
-            return super().get_query_embedding(query)
-
-    async def aget_query_embedding(self, query: str) -> Embedding:
-        """Embed a query without blocking the event loop."""
-        with cached_as(Role.QUERY):
-            return await super().aget_query_embedding(query)
+    # The base classes do events, callbacks, batches, cache and rate limiter, and call these.
 
     def _get_query_embedding(self, query: str) -> Embedding:
         return _rows(self.encoder.encode_queries([query]))[0]

@@ -31,6 +31,12 @@ def test_sums_are_those_of_the_rows_within_rounding(tmp_path, kind):
         assert np.allclose(got, ROWS[group].sum(axis=0), atol=len(group) * step + 1e-6)
 
 
+def test_no_groups_have_no_sums(tmp_path):
+    table = write(tmp_path / "t.safetensors")
+    nothing = np.zeros(0, np.int64)
+    assert table.sums(nothing, nothing).shape == table.means(nothing, nothing).shape == (0, 12)
+
+
 @settings(deadline=None, max_examples=30)
 @given(
     lengths=st.lists(st.integers(1, 60) | st.sampled_from([2047, 2048, 2049, 5000]), min_size=1),
