@@ -85,7 +85,7 @@ def _read_fields(
 )
 @click.option("--sync", is_flag=True, help="Delete what PATH gave earlier and no longer has.")
 @click.option("--again", is_flag=True, help="Encode everything, what is unchanged included.")
-@click.option("--optimize", is_flag=True, help="Build the search index at the end.")
+@click.option("--optimize", is_flag=True, help="Build the search index, a large one in pieces.")
 @click.option(
     "--rejects",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -76,7 +76,8 @@ def index_corpus(
             a folder is named.
         rejects: the reject file, JSON lines of where, reason and record; None puts it beside the
             ledger, as "index-rejects.jsonl".
-        optimize: build the search index at the end, see `Collection.optimize`.
+        optimize: build the search index, see `Collection.optimize`: of a large embedded collection
+            piece by piece as it is written, in bounded memory.
         batch_tokens: tokens in a batch.
         ray: for ``backend="ray"``; None takes the defaults.
 
@@ -120,7 +121,7 @@ def index_corpus(
         total = (length_hint(corpus) or None) if progress else None
         label = f"indexing into {collection.name}"
         advance = stack.enter_context(counter(total, label, show=progress, note=tally.note))
-        run = Run(writer, book, file, tally, advance, strict, resume)
+        run = Run(writer, book, file, tally, advance, strict, resume, optimize)
         if shards:
             load_shards(shards, run)
         else:
@@ -128,7 +129,7 @@ def index_corpus(
             run.load(corpus, splitter, lane, budget=batch_tokens)
         withheld = sync and not run.delete_what_left()
         if optimize:
-            writer.optimize()
+            run.build_index()
         run.flush()
     return tally.report(time.monotonic() - start, withheld=withheld, reject_file=reject_path)
 

@@ -23,6 +23,9 @@ from rolevec.qdrant.ids import PointId
 
 # Documents between two flushes, so that a power cut costs no more than these.
 _FLUSH_EVERY = 20_000
+# Bytes of vectors for which an index is built at a time: what one build takes in memory, and
+# reads in no order, must not grow with the collection.
+_BUILT_AT_ONCE, _FLOAT_BYTES = 400 << 20, 4
 
 
 class Lane(Protocol):
@@ -62,7 +65,9 @@ class Run:
     advance: Callable[[int], None]
     strict: bool
     resume: bool
+    optimize: bool = False
     _unflushed: int = 0
+    _unindexed: int = 0
     _spent: list[Path] = field(default_factory=list)
 
     def load(
@@ -108,8 +113,16 @@ class Run:
         self._unflushed += count
         if spent is not None:
             self._spent.append(spent)
+        self._unindexed += count * self.writer.maker.dim * _FLOAT_BYTES
+        if self.optimize and self._unindexed > _BUILT_AT_ONCE:
+            self.build_index()
         if self._unflushed >= _FLUSH_EVERY:
             self.flush()
+
+    def build_index(self) -> None:
+        """Build the search index of what has been written."""
+        self.writer.optimize()
+        self._unindexed = 0
 
     def flush(self) -> None:
         """Bring everything to the disk."""

@@ -137,7 +137,9 @@ class Collection(Clustering, Recommending, Writing):
 
         On an embedded store this holds the whole process until it is done (half a minute for
         100,000 vectors of 384 dimensions on two cores), so call it after a large `add`, not while
-        serving. Below about 10 MB of vectors searches are exact and there is nothing to build.
+        serving. Its memory grows with what was written since the last time; `index_corpus` with
+        ``optimize=True`` does it piece by piece. Below about 10 MB of vectors searches are exact
+        and there is nothing to build.
         Servers build in the background, and ":memory:" always searches exactly: both return False.
         """
         return self._backend.optimize()

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from rolevec import Collection, Document, index_corpus
 from rolevec.errors import CollectionMismatch, InvalidDocument, RolevecError
+from rolevec.indexing import running
 from rolevec.indexing.ray import RayOptions
+from rolevec.qdrant.backends import edge
 from rolevec.testing import FakeEncoder
 
 
@@ -322,6 +324,20 @@ def test_progress_and_the_index_at_the_end(store, capsys):
     assert "indexing into c: 52 of 52 (100%)" in err
     assert "/s" in err
     assert f"{report.tokens:,} tokens, 1 unchanged, 1 rejected" in err
+
+
+def test_a_large_index_is_built_in_pieces(store, monkeypatch):
+    monkeypatch.setattr(running, "_BUILT_AT_ONCE", 12 << 20)
+    monkeypatch.setattr(edge, "_SEGMENT", 15_000)
+    collection = store(encoder=FakeEncoder(dim=2048))
+    corpus = [f"text number {n}" for n in range(3500)]
+    run(corpus, collection, optimize=True)
+    info = collection._backend._shard.call(lambda shard: shard.info())
+    # Two pieces of 1,537 or more, what is left, and the segment that is written to.
+    assert info.segments_count >= 3
+    assert info.indexed_vectors_count >= 2 * 1537
+    found = [collection.search(text, k=1)[0].text for text in corpus[::100]]
+    assert found == corpus[::100]
 
 
 @pytest.mark.parametrize("corpus", [Document("one"), b"bytes", {"text": "x"}, 5])

@@ -7,10 +7,13 @@ from rolevec.qdrant.backends import edge
 
 
 def test_a_large_graph_is_searched_with_more_candidates():
-    small, large = edge.candidates(1000, 10), edge.candidates(1_000_000, 10)
+    small, large = edge.candidates(1000, 2, 10), edge.candidates(1_000_000, 2, 10)
     assert 10 < small < large
+    # What counts is the size of a graph, and there is one in each segment.
+    assert edge.candidates(1_000_000, 11, 10) == small
     # As many as there are hits to give, at least.
-    assert edge.candidates(1000, 5000) == edge.candidates(1_000_000, 5000) == 5000
+    for points, segments in ((0, 1), (1000, 2), (1_000_000, 2), (1_000_000, 11)):
+        assert edge.candidates(points, segments, 5000) == 5000
 
 
 @pytest.mark.parametrize("large", [1, 1 << 30])

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 _EF = 256
 # In a larger graph as many find less: of a million texts 0.967 (measured).
 _LARGE, _LARGE_EF = 1 << 17, 640
+# Kilobytes of vectors above which segments are not merged: building the index of a segment takes
+# memory in proportion, and is work done again.
+_SEGMENT = 500_000
 # Kilobytes of vectors below which all are looked at: the engine's default.
 _FULL_SCAN = 10_000
 # The engine builds an index of vectors above this size only.
@@ -82,6 +85,7 @@ class EdgeBackend:
             sparse_vectors=_sparse_config(spec.about.bm25),
             quantization_config=edge_quantization(spec.about.quantization),
             hnsw_config=edge.HnswIndexConfig(spec.links, spec.candidates, _FULL_SCAN),
+            optimizers=edge.EdgeOptimizersConfig(max_segment_size=_SEGMENT),
             wal_enabled=True,
         )
         record = {**spec.about.to_dict(), "dim": spec.dim, "distance": "Cosine"}
@@ -127,9 +131,9 @@ class EdgeBackend:
         with_payloads: bool = True,
         rescoring: Rescoring | None = None,
     ) -> list[list[Point]]:
-        points = self._shard.call(lambda shard: shard.info()).points_count
+        info = self._shard.call(lambda shard: shard.info())
         params = edge.SearchParams(
-            hnsw_ef=candidates(points, limit),
+            hnsw_ef=candidates(info.points_count, info.segments_count, limit),
             quantization=edge.QuantizationSearchParams(
                 rescore=rescoring.rescore, oversampling=rescoring.oversampling
             )
@@ -250,9 +254,15 @@ def edge_collections(folder: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob(f"*/{SIDECAR}"))
 
 
-def candidates(points: int, limit: int) -> int:
-    """How many candidates a search through the graph keeps: more in a large one, never too few."""
-    return max(_EF if points < _LARGE else _LARGE_EF, limit)
+def candidates(points: int, segments: int, limit: int) -> int:
+    """How many candidates a search through a graph keeps: more in a large one, never too few.
+
+    Args:
+        points: of the collection.
+        segments: of the collection, each with a graph but for the one that is written to.
+        limit: hits asked for.
+    """
+    return max(_EF if points // max(1, segments - 1) < _LARGE else _LARGE_EF, limit)
 
 
 def _filter(where: models.Filter | None) -> edge.Filter | None:
@@ -300,12 +310,12 @@ def edge_quantization(kind: str | None) -> Any:
         return None
     made: dict[str, Callable[[], Any]] = {
         "int8": lambda: edge.ScalarQuantizationConfig(
-            edge.ScalarType.Int8, memory=edge.Memory.Pinned
+            edge.ScalarType.Int8, memory=edge.Memory.Cached
         ),
         "turbo4": lambda: edge.TurboQuantQuantizationConfig(
-            bits=edge.TurboQuantBitSize.Bits4, memory=edge.Memory.Pinned
+            bits=edge.TurboQuantBitSize.Bits4, memory=edge.Memory.Cached
         ),
-        "binary": lambda: edge.BinaryQuantizationConfig(memory=edge.Memory.Pinned),
+        "binary": lambda: edge.BinaryQuantizationConfig(memory=edge.Memory.Cached),
     }
     if kind not in made:
         raise UnsupportedByBackend(f"quantization={kind!r} is not one of {', '.join(made)}")
