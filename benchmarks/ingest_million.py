@@ -6,9 +6,9 @@ FOLDER holds ``parallel-*.tsv.xz`` (see ``ingest_texts.py``). A fresh process lo
 `index_corpus` and the bundled model, quantised to int8, which builds the search index piece by
 piece as it goes; this one looks at its memory twice a second. Edge maps its files, and Linux counts
 mapped pages that happen to be in memory as resident, twice where they are mapped twice: it can take
-them back at any moment, so they are given apart, each counted once (Pss_File), from what the process
-has allocated (Pss_Anon). Another process then asks 1,000 questions and compares the top 10 with
-those of an exact search over the stored vectors.
+them back at any moment, so they are given apart, each counted once (Pss_File), from what the
+process has allocated (Pss_Anon). Another process then asks 1,000 questions and compares the top 10
+with those of an exact search over the stored vectors.
 
 So the question is what it needs, not what it takes where there is plenty: run it in a control group
 whose limit counts mapped files too, which the report then names:

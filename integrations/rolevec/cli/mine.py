@@ -64,8 +64,8 @@ def command(
 ) -> None:
     """Find hard negatives for PAIRS in a collection: what it ranks high and is no answer.
 
-    PAIRS is a .jsonl file whose lines have "query" and "positive". The output feeds
-    `rolevec train tune --data`.
+    PAIRS is a .jsonl, .tsv or .parquet file whose rows have "query" and "positive". The output
+    feeds `rolevec train tune --data`.
     """
     read = [(row.query, row.positive) for row in read_hard_negatives(pairs)]
     with open_for_reading(collection, model, store, dimensions) as opened:

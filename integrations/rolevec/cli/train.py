@@ -69,12 +69,13 @@ def command(
 ) -> None:
     """Train an encoder by RECIPE: a .toml file, "tune", "light" or "contextual".
 
-    "tune" takes the bundled model further on your own pairs: --data is a .jsonl file whose lines
-    have "query", "positive" and maybe "negatives", as `rolevec mine` writes them. "light" is the
-    recipe of the bundled model itself.
+    "tune" takes the bundled model further on your own pairs: --data is a .jsonl, .tsv or .parquet
+    file whose rows have "query", "positive" and maybe "negatives", as `rolevec mine` writes them.
+    "light" is the recipe of the bundled model itself.
 
-    Other data folders hold tables of pairs: parallel.tsv, pivot.tsv, lexicon.tsv, retrieval.tsv and
-    paraphrase.tsv, each plain or as .gz or .xz; for transformers also hard.jsonl, mined negatives.
+    Other data folders hold tables of pairs: parallel, pivot, lexicon, retrieval and paraphrase, as
+    .tsv or .jsonl, plain or as .gz or .xz, or as .parquet; for transformers also hard.jsonl, mined
+    negatives.
     A recipe says kind = "static" or "tune", which load as "static:FOLDER", or kind = "transformer".
     """
     given = {"data": data, "output": output, "cache": cache}

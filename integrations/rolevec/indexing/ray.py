@@ -27,10 +27,10 @@ from rolevec.encoders.protocol import Encoder
 from rolevec.errors import MissingExtra, RolevecError
 from rolevec.indexing.distributing import Answer, Courier, Job, Worker
 from rolevec.indexing.encoding import Done
-from rolevec.indexing.parquet import table_of
 from rolevec.indexing.planning import Batch
 from rolevec.indexing.running import Run
 from rolevec.indexing.shards import SUFFIX, load_shards, shard_files
+from rolevec.parquet import table_of
 from rolevec.qdrant.bulk import BulkWriter
 
 SHARDS = "shards"

@@ -25,7 +25,7 @@ from rolevec.qdrant.ids import PointId
 _FLUSH_EVERY = 20_000
 # Bytes of vectors for which an index is built at a time: what one build takes in memory, and
 # reads in no order, must not grow with the collection.
-_BUILT_AT_ONCE, _FLOAT_BYTES = 400 << 20, 4
+_BUILT_AT_ONCE, _FLOAT_BYTES = 250 << 20, 4
 
 
 class Lane(Protocol):

@@ -18,8 +18,8 @@ from rolevec.documents import Document
 from rolevec.errors import CollectionMismatch, RolevecError
 from rolevec.fingerprint import Fingerprint
 from rolevec.indexing.ledger import Entry, content_hash
-from rolevec.indexing.parquet import parquet_count, read_notes, read_table, write_table
 from rolevec.indexing.running import Run
+from rolevec.parquet import parquet_count, read_notes, read_table, write_table
 from rolevec.qdrant.adding import points_of
 from rolevec.qdrant.backends.protocol import Point
 from rolevec.qdrant.payloads import OWN, document_of

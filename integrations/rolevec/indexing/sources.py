@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from rolevec.documents import Document
 from rolevec.errors import InvalidDocument, RolevecError
 from rolevec.indexing.ledger import LEDGER
-from rolevec.indexing.parquet import parquet_count, parquet_rows
+from rolevec.parquet import parquet_count, parquet_rows
 from rolevec.qdrant.adding import identify_all
 
 SOURCE = "source"

@@ -20,7 +20,8 @@ class TrainConfig(Recipe):
 
     Attributes:
         data: folder with ``parallel*``, ``pivot*``, ``lexicon*``, ``retrieval*`` and
-            ``paraphrase*`` tables (.tsv, plain or .gz or .xz).
+            ``paraphrase*`` tables (.tsv or .jsonl, plain or .gz or .xz, or .parquet), see
+            `read_pairs`.
         output: folder for tokenizer.json, model.safetensors and config.json.
         cache: folder for the tokenised pairs; None keeps them in memory only.
         name: name of the model.

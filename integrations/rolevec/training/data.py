@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
+
+from rolevec.training.records import SUFFIXES, Record, read_records
 
 Kind = Literal["parallel", "pivot", "lexicon", "retrieval", "paraphrase"]
 
-_SUFFIXES = (".tsv", ".tsv.gz", ".tsv.xz")
 _NOT_WORD = re.compile(r"[\W_]+")
 
-# Positions of left text, its language, right text and its language in each table; an integer in
-# the last place points at a column, a string is the language itself, None copies the left one.
-_COLUMNS: dict[Kind, tuple[int, int, int, int | str | None]] = {
+# The columns of each table, which are the fields where rows have names.
+_ENGLISH = ("english", "language", "text", "source")
+_COLUMNS: dict[Kind, tuple[str, ...]] = {
+    "parallel": _ENGLISH,
+    "lexicon": _ENGLISH,
+    "pivot": ("left", "left_language", "right", "right_language", "source"),
+    "retrieval": ("query", "language", "passage", "source"),
+    "paraphrase": ("left", "language", "right", "source"),
+}
+# Positions of left text, its language, right text and its language in each table; a string is the
+# language itself.
+_PLACES: dict[Kind, tuple[int, int, int, int | str]] = {
     "parallel": (2, 1, 0, "eng"),
     "lexicon": (2, 1, 0, "eng"),
     "pivot": (0, 1, 2, 3),
-    "retrieval": (0, 1, 2, None),
-    "paraphrase": (0, 1, 2, None),
+    "retrieval": (0, 1, 2, 1),
+    "paraphrase": (0, 1, 2, 1),
 }
 
 
@@ -42,40 +50,44 @@ class Pair:
     source: str
 
 
-def open_text(path: Path) -> IO[str]:
-    """Open a plain, .gz or .xz file for reading as UTF-8."""
-    if path.suffix == ".xz":
-        return lzma.open(path, "rt", encoding="utf-8", newline="\n")
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="\n")
-    return path.open(encoding="utf-8", newline="\n")
-
-
 def tables(folder: Path, kind: Kind) -> list[Path]:
-    """The files of one kind, in order of name: ``kind.tsv`` and ``kind-*.tsv``, maybe packed."""
-    found = (p for p in folder.iterdir() if p.name.endswith(_SUFFIXES))
+    """The files of one kind, in order of name: ``kind.tsv``, ``kind-*.jsonl.xz`` and so on."""
+    found = (p for p in folder.iterdir() if p.name.endswith(SUFFIXES))
     return sorted(p for p in found if re.split(r"[-.]", p.name)[0] == kind)
 
 
 def read_pairs(folder: Path, kind: Kind, exclude: Sequence[str] = ()) -> Iterator[Pair]:
     """Stream the pairs of one kind; rows whose source starts with one of ``exclude`` are skipped.
 
+    The columns of a TSV file, which has no header, are the fields of JSON lines and of Parquet:
+    "english", "language", "text", "source" of parallel and lexicon tables, "left",
+    "left_language", "right", "right_language", "source" of pivots, "query", "language", "passage",
+    "source" of retrieval, "left", "language", "right", "source" of paraphrases.
+
     Raises:
-        ValueError: a row has the wrong number of columns; the message names file and line.
+        ValueError: a row has other columns; the message names file and line.
+        MissingExtra: Parquet without ``pyarrow``.
     """
-    left, left_lang, right, right_lang = _COLUMNS[kind]
-    width = 5 if kind == "pivot" else 4
+    left, left_lang, right, right_lang = _PLACES[kind]
     skipped = tuple(exclude)
     for path in tables(folder, kind):
-        with open_text(path) as lines:
-            for number, line in enumerate(lines, 1):
-                row = line.rstrip("\n").split("\t")
-                if len(row) != width:
-                    raise ValueError(f"{path.name}:{number}: {len(row)} columns, not {width}")
-                if skipped and row[-1].startswith(skipped):
-                    continue
-                other = row[right_lang] if isinstance(right_lang, int) else right_lang
-                yield Pair(row[left], row[left_lang], row[right], other or row[left_lang], row[-1])
+        for number, record in read_records(path):
+            row = _columns(record, _COLUMNS[kind], f"{path.name}:{number}")
+            if skipped and row[-1].startswith(skipped):
+                continue
+            other = row[right_lang] if isinstance(right_lang, int) else right_lang
+            yield Pair(row[left], row[left_lang], row[right], other, row[-1])
+
+
+def _columns(record: Record, names: tuple[str, ...], where: str) -> Sequence[str]:
+    if isinstance(record, Mapping):
+        values = [record.get(name) for name in names]
+        if wrong := [n for n, v in zip(names, values, strict=True) if not isinstance(v, str)]:
+            raise ValueError(f"{where}: no text under {', '.join(wrong)}")
+        return [str(value) for value in values]
+    if len(record) != len(names):
+        raise ValueError(f"{where}: {len(record)} columns, not {len(names)}: {', '.join(names)}")
+    return record
 
 
 def text_key(text: str) -> int:

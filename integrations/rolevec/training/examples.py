@@ -12,12 +12,12 @@ from rolevec.encoders.protocol import Encoder
 from rolevec.roles import Role
 from rolevec.training.data import Kind, language_shares, read_pairs, text_key
 from rolevec.training.hard import HardNegatives, read_hard_negatives
+from rolevec.training.records import SUFFIXES
 from rolevec.training.store import thin
 from rolevec.training.transformer_config import HARD, TransformerConfig
 
 # Kinds whose left side asks for the right one; of all others neither side is special.
 _DIRECTED = (HARD, "retrieval")
-_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.xz")
 _DEVELOPMENT_PAIRS = 2000
 
 
@@ -94,7 +94,7 @@ def _rows(config: TransformerConfig, kind: str) -> Iterator[tuple[str, HardNegat
     """The language of each row's left side, "" where it is not known, and the row."""
     if kind == HARD:
         for path in sorted(config.data.glob(f"{HARD}*")):
-            if path.name.endswith(_SUFFIXES):
+            if path.name.endswith(SUFFIXES):
                 yield from (("", row) for row in read_hard_negatives(path))
         return
     named: Kind = kind  # type: ignore[assignment]  # checked by the settings

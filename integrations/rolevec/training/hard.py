@@ -1,13 +1,13 @@
-"""A query, its answer and what only looks like one; kept as JSON, one object a line."""
+"""A query, its answer and what only looks like one; written as JSON, one object a line."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rolevec.training.data import open_text
+from rolevec.training.records import Record, read_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +40,28 @@ def write_hard_negatives(path: Path, rows: Iterable[HardNegatives]) -> int:
 
 
 def read_hard_negatives(path: Path) -> Iterator[HardNegatives]:
-    """Stream a file (plain, .gz or .xz) of objects with "query", "positive" and maybe "negatives".
+    """Stream a file of rows with "query", "positive" and maybe "negatives".
+
+    JSON lines or Parquet; in a TSV file the columns are the query, its answer and then the
+    negatives, as many as there are.
 
     Raises:
-        ValueError: a line is no such object; the message names file and line.
+        ValueError: a row is no such thing; the message names file and line.
+        MissingExtra: Parquet without ``pyarrow``.
     """
-    with open_text(path) as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                yield _row(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(f"{path.name}:{number}: {error!r}") from error
+    for number, record in read_records(path):
+        try:
+            yield _row(record)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path.name}:{number}: {error!r}") from error
 
 
-def _row(value: dict[str, object]) -> HardNegatives:
-    texts = [value["query"], value["positive"]]
-    negatives, scores = value.get("negatives") or [], value.get("scores") or ()
+def _row(record: Record) -> HardNegatives:
+    if not isinstance(record, Mapping):
+        query, positive, *rest = record
+        return HardNegatives(query, positive, tuple(rest))
+    texts = [record["query"], record["positive"]]
+    negatives, scores = record.get("negatives") or [], record.get("scores") or ()
     if not isinstance(negatives, list) or not isinstance(scores, list | tuple):
         raise TypeError("negatives and scores are lists")
     if not all(isinstance(text, str) for text in (*texts, *negatives)):

@@ -55,7 +55,7 @@ class TransformerConfig(Recipe):
     """Settings of one transformer encoder.
 
     Attributes:
-        data: folder with the tables of a static run, and ``hard*.jsonl`` (plain, .gz or .xz) as
+        data: folder with the tables of a static run, and ``hard*`` (of the same endings) as
             `write_hard_negatives` writes them.
         output: folder for the model, in the layout of sentence-transformers.
         cache: folder for checkpoints, and for the tokenizer of a new model; without one a killed

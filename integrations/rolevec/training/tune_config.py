@@ -14,8 +14,8 @@ class TuneConfig(Recipe):
     """Settings of one tuned static model.
 
     Attributes:
-        data: a file of pairs, or a folder of them (.jsonl, plain or .gz or .xz); each line has
-            "query", "positive" and, where they were mined, "negatives".
+        data: a file of pairs, or a folder of them (.jsonl or .tsv, plain or .gz or .xz, or
+            .parquet); each row has "query", "positive" and, where they were mined, "negatives".
         output: folder for the model, which loads as ``static:FOLDER``.
         cache: folder for checkpoints; without one a killed run starts again.
         model: the static model that is tuned: "light", or a folder.

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from rolevec.training.data import text_key
 from rolevec.training.hard import HardNegatives, read_hard_negatives
+from rolevec.training.records import SUFFIXES
 
-JSONL = (".jsonl", ".jsonl.gz", ".jsonl.xz")
 Ints = npt.NDArray[np.int64]
 
 
@@ -86,9 +86,9 @@ def read_rows(data: Path) -> Iterator[HardNegatives]:
     """Stream the pairs of a file, or of all files of a folder, by name; as `read_judged`."""
     files = [data]
     if data.is_dir():
-        files = sorted(path for path in data.iterdir() if path.name.endswith(JSONL))
+        files = sorted(path for path in data.iterdir() if path.name.endswith(SUFFIXES))
     if not files:
-        raise FileNotFoundError(f"{data} holds no file of pairs ({', '.join(JSONL)})")
+        raise FileNotFoundError(f"{data} holds no file of pairs ({', '.join(SUFFIXES)})")
     for path in files:
         yield from read_hard_negatives(path)
 

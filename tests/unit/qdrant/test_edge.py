@@ -8,7 +8,7 @@ from rolevec.qdrant.backends import edge
 
 def test_a_large_graph_is_searched_with_more_candidates():
     small, large = edge.candidates(1000, 2, 10), edge.candidates(1_000_000, 2, 10)
-    assert 10 < small < large
+    assert 10 < small < edge.candidates(200_000, 2, 10) < large
     # What counts is the size of a graph, and there is one in each segment.
     assert edge.candidates(1_000_000, 11, 10) == small
     # As many as there are hits to give, at least.
@@ -16,9 +16,9 @@ def test_a_large_graph_is_searched_with_more_candidates():
         assert edge.candidates(points, segments, 5000) == 5000
 
 
-@pytest.mark.parametrize("large", [1, 1 << 30])
-def test_either_way_the_nearest_are_found(large, tmp_path, monkeypatch):
-    monkeypatch.setattr(edge, "_LARGE", large)
+@pytest.mark.parametrize("least", [1, 1 << 30])
+def test_either_way_the_nearest_are_found(least, tmp_path, monkeypatch):
+    monkeypatch.setattr(edge, "_LARGER_EF", ((least, 600),))
     rows = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
     with Collection.open("documents", VectorsOnly(8), store=tmp_path) as collection:
         collection.add_vectors([f"text {i}" for i in range(300)], rows)

@@ -38,11 +38,12 @@ if TYPE_CHECKING:
 # many candidates: 0.993 with the graph of `Spec`, 0.972 with the engine's default (16 links, 100
 # candidates), for 2.8 times the work to build it and 2.4 times that of a search (measured).
 _EF = 256
-# In a larger graph as many find less: of a million texts 0.967 (measured).
-_LARGE, _LARGE_EF = 1 << 17, 640
+# In a larger graph as many find less: in one of a million texts 0.967, in five of 200,000 each
+# 0.984, and there 0.990 with 384 (measured).
+_LARGER_EF = ((1 << 17, 384), (1 << 19, 640))
 # Kilobytes of vectors above which segments are not merged: building the index of a segment takes
 # memory in proportion, and is work done again.
-_SEGMENT = 500_000
+_SEGMENT = 320_000
 # Kilobytes of vectors below which all are looked at: the engine's default.
 _FULL_SCAN = 10_000
 # The engine builds an index of vectors above this size only.
@@ -262,7 +263,8 @@ def candidates(points: int, segments: int, limit: int) -> int:
         segments: of the collection, each with a graph but for the one that is written to.
         limit: hits asked for.
     """
-    return max(_EF if points // max(1, segments - 1) < _LARGE else _LARGE_EF, limit)
+    largest = points // max(1, segments - 1)
+    return max(limit, _EF, *(ef for least, ef in _LARGER_EF if largest >= least))
 
 
 def _filter(where: models.Filter | None) -> edge.Filter | None:
