@@ -10,8 +10,6 @@ import torch
 from torch.nn.functional import normalize
 
 _BLOCK = 1024
-# Softmax weight of a cell that must not count; not infinity, which times zero is NaN.
-_NEVER = -1e4
 
 
 def info_nce(
@@ -33,8 +31,8 @@ def info_nce(
         masked: cells (i, j) left out; see `false_negatives`.
     """
     cells = tuple(torch.from_numpy(part) for part in masked)
-    apply: Any = _InfoNCE.apply
-    loss: torch.Tensor = apply(normalize(left), normalize(right), scale, cells)
+    apply: Any = _BothWays.apply
+    loss: torch.Tensor = apply(normalize(left), normalize(right), scale, cells, None)
     return loss
 
 
@@ -59,23 +57,36 @@ def neighbourhoods(
         scale: factor on our cosine.
         teacher_scale: factor on the teacher's cosine.
     """
+    apply: Any = _BothWays.apply
+    itself = (torch.arange(len(left)),) * 2
+    weights = _neighbours(teacher, teacher_scale)
+    loss: torch.Tensor = apply(normalize(left), normalize(right), scale, itself, weights)
+    return loss
+
+
+def _neighbours(teacher: torch.Tensor, scale: float) -> list[torch.Tensor]:
+    """What each pair of texts counts for either of them, added up; blocks of rows of (n, n)."""
     with torch.no_grad():
         seen = teacher.bfloat16()
-        target = (seen @ seen.T).float().mul_(teacher_scale).fill_diagonal_(_NEVER).softmax(dim=1)
-    one, other = normalize(left).bfloat16(), normalize(right).bfloat16()
-    itself = torch.eye(len(left), dtype=torch.bool)
-    scores = ((one @ other.T).float() * scale).masked_fill(itself, _NEVER)
-    by_row = (target * scores.log_softmax(dim=1)).sum(dim=1)
-    by_column = (target * scores.T.log_softmax(dim=1)).sum(dim=1)
-    return -(by_row + by_column).mean() / 2
+        blocks = []
+        for start in range(0, len(seen), _BLOCK):
+            near = (seen[start : start + _BLOCK] @ seen.T).float().sub_(1).mul_(scale).exp_()
+            near.diagonal(start).zero_()
+            blocks.append(near)
+        # Cosines are symmetric, so the sums of the rows are those of the columns too.
+        shares = torch.cat([near.sum(dim=1) for near in blocks]).reciprocal()
+        for start, near in zip(range(0, len(seen), _BLOCK), blocks, strict=True):
+            near.mul_(shares[start : start + _BLOCK, None] + shares)
+        return blocks
 
 
-class _InfoNCE(torch.autograd.Function):
-    """Loss and gradient in one pass over the similarity matrix.
+class _BothWays(torch.autograd.Function):
+    """Cross entropy of the softmax over rows and of that over columns, in one pass.
 
-    Both softmaxes need the same exponentials, and their gradient is
-    (p_row + p_column - 2 * identity) / 2n, so the matrix is made once and turned into the gradient
-    in place, in blocks of rows that stay in the cache.
+    Both softmaxes need the same exponentials, and the gradient of the scores is
+    (p_row + p_column - weights) / 2n, so the matrix is made once and turned into the gradient in
+    place, in blocks of rows that stay in the cache. The weights are what each cell is asked for in
+    both directions together; None asks for the diagonal alone, twice.
     """
 
     @staticmethod
@@ -85,14 +96,19 @@ class _InfoNCE(torch.autograd.Function):
         right: torch.Tensor,
         scale: float,
         masked: tuple[torch.Tensor, ...],
+        weights: list[torch.Tensor] | None,
     ) -> torch.Tensor:
         one, other = left.bfloat16(), right.bfloat16()
-        blocks, by_row, own = [], [], []
+        starts = range(0, len(left), _BLOCK)
+        blocks, by_row, asked = [], [], torch.zeros(())
         by_column = torch.zeros(len(right))
-        for start in range(0, len(left), _BLOCK):
+        for number, start in enumerate(starts):
             # A cosine is at most 1, so this keeps every exponent below zero.
             scores = (one[start : start + _BLOCK] @ other.T).float().sub_(1).mul_(scale)
-            own.append(scores.diagonal(start).clone())
+            if weights is None:
+                asked += 2 * scores.diagonal(start).sum()
+            else:
+                asked += torch.dot(weights[number].ravel(), scores.ravel())
             inside = (masked[0] >= start) & (masked[0] < start + _BLOCK)
             shares = scores.exp_()
             shares[masked[0][inside] - start, masked[1][inside]] = 0
@@ -100,13 +116,17 @@ class _InfoNCE(torch.autograd.Function):
             by_column += shares.sum(dim=0)
             blocks.append(shares)
         rows = torch.cat(by_row)
-        loss = (rows.log() + by_column.log()).mean() / 2 - torch.cat(own).mean()
+        n = len(left)
+        loss = (rows.log().sum() + by_column.log().sum() - asked) / (2 * n)
         to_left, to_right = torch.empty_like(left), torch.zeros_like(right)
-        for start, shares in zip(range(0, len(left), _BLOCK), blocks, strict=True):
+        for number, (start, shares) in enumerate(zip(starts, blocks, strict=True)):
             part = slice(start, start + _BLOCK)
             gradient = shares.mul_(rows[part].reciprocal()[:, None] + by_column.reciprocal())
-            gradient.mul_(scale / (2 * len(left))).diagonal(start).sub_(scale / len(left))
-            slope = gradient.bfloat16()
+            if weights is None:
+                gradient.diagonal(start).sub_(2)
+            else:
+                gradient.sub_(weights[number])
+            slope = gradient.mul_(scale / (2 * n)).bfloat16()
             to_left[part] = (slope @ other).float()
             to_right += (slope.T @ one[part]).float()
         ctx.save_for_backward(to_left, to_right)
@@ -115,4 +135,4 @@ class _InfoNCE(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: torch.Tensor) -> Any:
         left, right = ctx.saved_tensors
-        return left * outer[0], right * outer[0], None, None
+        return left * outer[0], right * outer[0], None, None, None
