@@ -24,6 +24,7 @@ def counter(
     *,
     show: bool,
     note: Callable[[], str] = str,
+    done: int = 0,
 ) -> Iterator[Advance]:
     """Yield a function that counts items done.
 
@@ -32,6 +33,7 @@ def counter(
         label: what is being done.
         show: False counts in silence.
         note: gives a few words to stand beside the rate.
+        done: items that were done before, which are no part of the rate.
     """
     if not show:
         yield lambda _: None
@@ -40,10 +42,10 @@ def counter(
 
     console = Console(stderr=True)
     if console.is_terminal:
-        with _bar(console, total, label, note) as advance:
+        with _bar(console, total, label, note, done) as advance:
             yield advance
         return
-    lines = _Lines(console, total, label, note)
+    lines = _Lines(console, total, label, note, done)
     try:
         yield lines.advance
     finally:
@@ -52,7 +54,7 @@ def counter(
 
 @contextmanager
 def _bar(
-    console: Console, total: int | None, label: str, note: Callable[[], str]
+    console: Console, total: int | None, label: str, note: Callable[[], str], done: int
 ) -> Iterator[Advance]:
     from rich.progress import (
         BarColumn,
@@ -85,7 +87,7 @@ def _bar(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(label, total=total)
+        task = bar.add_task(label, total=total, completed=done)
         yield lambda count: bar.advance(task, count)
 
 
@@ -93,13 +95,13 @@ class _Lines:
     """A line now and then, and one at the end."""
 
     def __init__(
-        self, console: Console, total: int | None, label: str, note: Callable[[], str]
+        self, console: Console, total: int | None, label: str, note: Callable[[], str], done: int
     ) -> None:
         self._console = console
         self._total = total
         self._label = label
         self._note = note
-        self._done = 0
+        self._done = self._before = done
         self._start = self._last = time.monotonic()
 
     def advance(self, count: int) -> None:
@@ -112,7 +114,7 @@ class _Lines:
         """Write how far it is."""
         self._last = time.monotonic()
         took = self._last - self._start
-        rate = self._done / took if took > 0 else 0.0
+        rate = (self._done - self._before) / took if took > 0 else 0.0
         words = [f"{self._label}: {self._done:,}"]
         if self._total is not None:
             words[0] += f" of {self._total:,} ({self._done / max(1, self._total):.0%})"

@@ -57,9 +57,8 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     table = TableLearner(config, frequencies, query, teaching)
     table.resume()
     with counter(
-        config.steps, f"training {config.name}", show=progress, note=table.describe
+        config.steps, f"training {config.name}", show=progress, note=table.describe, done=table.step
     ) as advance:
-        advance(table.step)
         _loop(config, batches, table, advance)
     development = _bitext(table, held_out, document, config.tf_power) if len(held_out) else None
     record = training_record(

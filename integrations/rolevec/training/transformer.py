@@ -222,9 +222,10 @@ def _run(trainer: SentenceTransformerTrainer, name: str, *, progress: bool) -> N
     callback = _Progress()
     trainer.add_callback(callback)
     total = trainer.args.max_steps
-    with counter(total, f"training {name}", show=progress, note=callback.describe) as advance:
+    with counter(
+        total, f"training {name}", show=progress, note=callback.describe, done=done
+    ) as advance:
         callback.advance = advance
-        advance(done)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 

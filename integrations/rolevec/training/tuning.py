@@ -149,8 +149,9 @@ class _Run:
         def note() -> str:
             return f"held-out {METRIC} {done.scores[-1]:.3f}, {done.scores[0]:.3f} before"
 
-        with counter(self._config.epochs, label, show=progress, note=note) as advance:
-            advance(done.epoch)
+        with counter(
+            self._config.epochs, label, show=progress, note=note, done=done.epoch
+        ) as advance:
             while not self._is_over(done):
                 done.losses.append(self._epoch(done.epoch))
                 done.epoch += 1

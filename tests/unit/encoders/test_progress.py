@@ -38,3 +38,9 @@ def test_a_failure_still_says_how_far_it_got(capsys):
         advance(5)
         raise KeyError
     assert "5 of 9" in capsys.readouterr().err
+
+
+def test_what_was_done_before_is_no_part_of_the_rate(capsys):
+    with counter(1000, "working", show=True, done=900):
+        pass
+    assert "working: 900 of 1,000 (90%), 0/s, " in capsys.readouterr().err
