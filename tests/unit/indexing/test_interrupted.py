@@ -16,6 +16,7 @@ import signal
 import sys
 from rolevec import Collection, Document, index_corpus, load_encoder
 from rolevec.encoders.protocol import encode_with_report
+from rolevec.indexing import running
 import rolevec.qdrant.bulk as bulk
 
 def corpus(count):
@@ -30,11 +31,21 @@ def told(encoder, texts, role):
 bulk.encode_with_report = told
 # Python leaves the signal ignored if the shell that started the tests did.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-store, count = sys.argv[1], int(sys.argv[2])
+store, count, piece = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+build = bulk.BulkWriter.optimize
+
+def told_build(writer):
+    print("build", flush=True)
+    return build(writer)
+
+running._BUILT_AT_ONCE = piece
+bulk.BulkWriter.optimize = told_build
 with load_encoder("light", truncation="end") as encoder:
     with Collection.open("c", encoder, store=store) as collection:
         try:
-            report = index_corpus(corpus(count), collection, progress=False, batch_tokens=1500)
+            report = index_corpus(
+                corpus(count), collection, progress=False, batch_tokens=1500, optimize=piece > 0
+            )
             print("report", report.added, report.unchanged, flush=True)
         except KeyboardInterrupt:
             import threading
@@ -44,9 +55,10 @@ with load_encoder("light", truncation="end") as encoder:
 COUNT = 3000
 
 
-def start(store):
+def start(store, count=COUNT, piece=0):
+    arguments = [str(store), str(count), str(piece)]
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(store), str(COUNT)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SCRIPT, *arguments], stdout=subprocess.PIPE, text=True
     )
 
 
@@ -63,11 +75,11 @@ def batches(process, most):
     return told, rest
 
 
-def undisturbed(store, light):
+def undisturbed(store, light, count=COUNT):
     expected = store("u", encoder=light)
     expected.add(
         Document(f"text {n}: " + "the quick brown fox " * (n % 7), str(n), {"n": n})
-        for n in range(COUNT)
+        for n in range(count)
     )
     return expected
 
@@ -98,6 +110,27 @@ def test_killed_at_random_moments(store, contents, light, tmp_path):
     assert len(encoded) == COUNT
     assert again <= (kills - 1) * 3 * largest
     assert max(encoded.values()) <= kills
+
+
+@pytest.mark.slow
+def test_killed_while_a_piece_of_the_index_is_built(store, contents, light, tmp_path):
+    count, piece = 12_000, 11 << 20
+    chance = random.Random(7)
+    for _ in range(4):
+        process = start(tmp_path / "store", count, piece)
+        assert any(line == "build\n" for line in process.stdout)
+        time.sleep(chance.uniform(0, 2))
+        process.kill()
+        process.wait()
+    process = start(tmp_path / "store", count, piece)
+    _, rest = batches(process, 10**9)
+    assert process.wait() == 0
+    added, unchanged = map(int, rest[-1][1:])
+    assert added + unchanged == count
+    assert unchanged > 0
+    finished = store()
+    assert contents(finished) == contents(undisturbed(store, light, count))
+    assert finished._backend._shard.call(lambda shard: shard.info()).indexed_vectors_count > 10_000
 
 
 def test_ctrl_c_stops_cleanly(store, contents, light, tmp_path):
