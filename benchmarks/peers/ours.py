@@ -14,7 +14,7 @@ state = {}
 def load(model, texts, **options):
     state["texts"] = json.loads(Path(texts).read_text("utf-8"))
     state["encoder"] = load_encoder(model, truncation="end", prompts={}, **options)
-    return {key: getattr(state["encoder"], key) for key in ("backend", "precision")}
+    return {key: getattr(state["encoder"], key, None) for key in ("backend", "precision")}
 
 
 def encode():

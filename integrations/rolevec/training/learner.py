@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from safetensors.numpy import load_file, save_file
 from torch.linalg import vector_norm
-from torch.nn.functional import embedding_bag, normalize
+from torch.nn.functional import embedding_bag
 
 from rolevec.training.batches import Bags, Batch
 from rolevec.training.config import TrainConfig
@@ -19,6 +19,7 @@ from rolevec.training.learned import LearnedMatrix
 from rolevec.training.losses import info_nce
 from rolevec.training.negatives import false_negatives
 from rolevec.training.teaching import Teaching
+from rolevec.training.unit import unit
 
 # Steps over which a loss is averaged.
 WINDOW = 100
@@ -123,13 +124,13 @@ class TableLearner:
         if self.query_map is None:
             return sums
         queries = torch.from_numpy(np.flatnonzero(bag.roles == self._query))
-        unit = normalize(sums)
-        return unit.index_add(0, queries, self.query_map.times(unit.index_select(0, queries)))
+        units = unit(sums)
+        return units.index_add(0, queries, self.query_map.times(units.index_select(0, queries)))
 
     def vectors(self, bag: Bags) -> torch.Tensor:
         """Unit vectors of texts; shape (texts, dim)."""
         with torch.no_grad():
-            return normalize(self._mapped(weighted_sums(self.rows, bag), bag))
+            return unit(self._mapped(weighted_sums(self.rows, bag), bag))
 
     def _update(self, bag: Bags, gradient: torch.Tensor) -> None:
         touched, slopes = row_slopes(bag, gradient)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn.functional import normalize
+
+from rolevec.training.unit import unit
 
 _BLOCK = 1024
 
@@ -32,7 +33,7 @@ def info_nce(
     """
     cells = tuple(torch.from_numpy(part) for part in masked)
     apply: Any = _BothWays.apply
-    loss: torch.Tensor = apply(normalize(left), normalize(right), scale, cells, None)
+    loss: torch.Tensor = apply(unit(left), unit(right), scale, cells, None)
     return loss
 
 
@@ -60,7 +61,7 @@ def neighbourhoods(
     apply: Any = _BothWays.apply
     itself = (torch.arange(len(left)),) * 2
     weights = _neighbours(teacher, teacher_scale)
-    loss: torch.Tensor = apply(normalize(left), normalize(right), scale, itself, weights)
+    loss: torch.Tensor = apply(unit(left), unit(right), scale, itself, weights)
     return loss
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn.functional import normalize
 
 from rolevec.training.config import TrainConfig
 from rolevec.training.learned import LearnedMatrix
 from rolevec.training.losses import neighbourhoods
 from rolevec.training.teacher import Teacher
+from rolevec.training.unit import unit
 
 _FEWEST = 64
 _HEAD_RATE = 2e-3
@@ -52,11 +52,11 @@ class Teaching:
         # Plain indexing has a gradient that is many times slower on a CPU.
         left, right = left.index_select(0, places), right.index_select(0, places)
         loss = self._config.neighbour_weight * neighbourhoods(
-            left, right, normalize(seen), self._config.similarity_scale, self._config.teacher_scale
+            left, right, unit(seen), self._config.similarity_scale, self._config.teacher_scale
         )
-        target = normalize(seen - self._common)
+        target = unit(seen - self._common)
         for side in (left, right):
-            reached = normalize(self._head.times(normalize(side)))
+            reached = unit(self._head.times(unit(side)))
             missed = 1 - (reached * target).sum(dim=1).mean()
             loss = loss + self._config.target_weight * missed
         return loss

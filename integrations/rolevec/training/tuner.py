@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy
 
 from rolevec.training.batches import Bags
 from rolevec.training.learner import row_slopes, weighted_sums
 from rolevec.training.tune_config import TuneConfig
+from rolevec.training.unit import unit
 
 # Softmax weight of a cell that must not count; not infinity, which times zero is NaN.
 _NEVER = -1e4
@@ -51,10 +52,10 @@ class Tuner:
         return self._mapped(weighted_sums(self.rows(blend), bag), queries=queries)
 
     def _mapped(self, sums: torch.Tensor, *, queries: bool) -> torch.Tensor:
-        unit = normalize(sums)
+        units = unit(sums)
         if not queries or self._map is None:
-            return unit
-        return normalize(unit + unit @ self._map)
+            return units
+        return unit(units + units @ self._map)
 
     def learn(
         self, queries: Bags, documents: Bags, own: torch.Tensor, masked: torch.Tensor
@@ -95,7 +96,7 @@ class Tuner:
         total = torch.zeros(())
         for dim in self._dims:
             weight = 1.0 if dim == self._dims[0] else self._config.matryoshka_weight
-            scores = normalize(left[:, :dim]) @ normalize(right[:, :dim]).T
+            scores = unit(left[:, :dim]) @ unit(right[:, :dim]).T
             scores = (scores * self._config.similarity_scale).masked_fill(masked, _NEVER)
             scores = self._nearest(scores, own)
             total = total + weight * cross_entropy(scores, own, reduction="sum")

@@ -280,3 +280,16 @@ def test_the_recipe_of_the_bundled_model_is_readable(tmp_path):
     read = TrainConfig.from_toml(str(recipe), data=tmp_path, output=tmp_path)
     assert read.name == "embed-light"
     json.dumps(read.to_dict())
+
+
+def test_unit_rows_have_the_gradient_of_a_division_by_the_length():
+    import torch
+    from torch.nn.functional import normalize
+
+    from rolevec.training.unit import unit
+
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(5, 7, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(unit, rows)
+    rows = torch.tensor([[3.0, 4.0], [0.0, 0.0], [1e-20, 0.0]], requires_grad=True)
+    assert torch.equal(unit(rows), normalize(rows))
