@@ -151,12 +151,16 @@ class StaticEncoder(TokenEncoder):
         fits = tokens.known > 0
         if self.max_tokens is not None:
             fits &= tokens.total + len(prompt) <= self.max_tokens
-        ids, lengths = tokens.ids, tokens.known
+        ids: npt.NDArray[np.integer[Any]] = tokens.ids
+        lengths = tokens.known
         if not fits.all():
             ids, lengths = ids[np.repeat(fits, lengths)], lengths[fits]
             places = places[fits]
+        # The prompt stands among the tokens, as where a text is tokenised whole: added up apart it
+        # would change the last bits.
         known = np.array([i for i in prompt if i != self._unknown], np.int64)
-        self._average(rows, places, ids, lengths, known)
+        ids, lengths = _led(ids, lengths, known)
+        self._average(rows, places, ids, lengths)
         if list(prompt[:1]) == [self._query]:
             self._move(rows, places)
         return fits
@@ -167,14 +171,13 @@ class StaticEncoder(TokenEncoder):
         places: Ints,
         ids: npt.NDArray[np.integer[Any]],
         lengths: Ints,
-        shared: Ints | None = None,
     ) -> None:
-        """Put the mean of each text, which also has the ``shared`` tokens, in its place."""
+        """Put the mean of each text in its place."""
         weights = None
         if self._tf_power != 1:
             ids, lengths, weights = damp(ids, lengths, self._tf_power)
         starts = np.cumsum(lengths) - lengths
-        self._table.means(ids, starts, weights=weights, shared=shared, out=rows, places=places)
+        self._table.means(ids, starts, weights=weights, out=rows, places=places)
 
     def _token_rows(self, batch: list[Ids]) -> list[npt.NDArray[np.float32]]:
         return [self._rows_of(ids) for ids in batch]
@@ -203,6 +206,20 @@ class StaticEncoder(TokenEncoder):
 
 def _rebuild(folder: str, options: dict[str, Any]) -> StaticEncoder:
     return StaticEncoder(folder, **options)
+
+
+def _led(
+    ids: npt.NDArray[np.integer[Any]], lengths: Ints, prompt: Ints
+) -> tuple[npt.NDArray[np.integer[Any]], Ints]:
+    """Bags of ids with those of the prompt before each."""
+    sizes = lengths + len(prompt)
+    led = np.empty(int(sizes.sum()), ids.dtype)
+    places = (np.cumsum(sizes) - sizes)[:, None] + np.arange(len(prompt))
+    body = np.ones(len(led), bool)
+    body[places] = False
+    led[body] = ids
+    led[places] = prompt
+    return led, sizes
 
 
 def is_static_folder(folder: Path) -> bool:

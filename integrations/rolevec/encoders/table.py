@@ -76,7 +76,6 @@ class TokenTable:
         starts: Ints,
         *,
         weights: npt.NDArray[np.float32] | None = None,
-        shared: Ids | None = None,
         out: npt.NDArray[np.float32] | None = None,
         places: Ints | None = None,
     ) -> npt.NDArray[np.float32]:
@@ -85,19 +84,13 @@ class TokenTable:
         Args:
             weights: what each id counts, shape (n,); the sum is divided by their number all the
                 same.
-            shared: further rows that every group has.
             out: rows to write to, shape (any, dim); None makes them.
             places: the row of ``out`` for each group; None takes them in order.
         """
         if out is None:
             out = np.empty((len(starts), self.dim), dtype=np.float32)
-        common, count = None, 0
-        if shared is not None and len(shared):
-            common, count = self.sums(shared, np.zeros(1, np.int64)), len(shared)
         for groups, length, sums in self._blocks(ids, starts, weights):
-            if common is not None:
-                np.add(sums, common, out=sums)
-            np.multiply(sums, np.float32(1 / (length + count)), out=sums)
+            np.multiply(sums, np.float32(1 / length), out=sums)
             out[groups if places is None else places[groups]] = sums
         return out
 

@@ -273,11 +273,17 @@ def _text_span(encoding: Encoding, start: int, end: int, *, suffix: bool) -> tup
 
 
 def pool_windows(pieces: npt.NDArray[np.float32], plan: Plan) -> npt.NDArray[np.float32]:
-    """Length-weighted mean of each text's window vectors, each made a unit vector first."""
+    """Length-weighted mean of each text's window vectors, each made a unit vector first.
+
+    The one window of a text stays as it is, whatever texts are beside it.
+    """
     norms = np.linalg.norm(pieces, axis=1, keepdims=True)
     weights = np.asarray(plan.weights, dtype=np.float32)[:, None]
     # A zero or infinite window stays visible: the division makes it NaN, which is refused later.
     with np.errstate(divide="ignore", invalid="ignore"):
         weighted = pieces / norms * weights
-    starts = [0, *accumulate(plan.per_text)][:-1]
-    return np.add.reduceat(weighted, starts, axis=0).astype(np.float32)
+    starts = np.array([0, *accumulate(plan.per_text)][:-1])
+    pooled = np.add.reduceat(weighted, starts, axis=0).astype(np.float32)
+    whole = np.array(plan.per_text) == 1
+    pooled[whole] = pieces[starts[whole]]
+    return pooled

@@ -247,7 +247,12 @@ def test_a_trie_knows_its_words_and_no_others():
 def test_vectors_and_reports_are_those_of_whole_texts(light, plain, texts, role):
     fast = light.encode_with_report([*texts, texts[0]], role)
     slow = plain.encode_with_report([*texts, texts[0]], role)
-    assert np.allclose(fast.vectors, slow.vectors, atol=1e-6)
+    # Bit by bit, or a corpus would depend on when the cache came into use; a product of queries and
+    # their matrix depends on how many there are.
+    if role is Role.QUERY:
+        assert np.allclose(fast.vectors, slow.vectors, atol=1e-6)
+    else:
+        assert np.array_equal(fast.vectors, slow.vectors)
     assert fast.truncation == slow.truncation
 
 
@@ -259,10 +264,10 @@ def test_texts_that_are_too_long_are_cut_alike(policy):
     texts = ["fox", "a fox " * 4095 + "x", "a fox " * 4096, "dog", "fox and dog " * 5000]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rolevec.truncation.warnings.warn", lambda *args, **options: None)
-        one, two = (e.encode_with_report(texts, Role.QUERY) for e in (fast, slow))
+        one, two = (e.encode_with_report(texts, Role.DOCUMENT) for e in (fast, slow))
     assert one.truncation == two.truncation
     assert one.truncation or policy == "split"
-    assert np.allclose(one.vectors, two.vectors, atol=1e-6)
+    assert np.array_equal(one.vectors, two.vectors)
 
 
 @pytest.mark.usefixtures("always")
@@ -271,7 +276,7 @@ def test_a_prompt_of_ones_own_and_one_behind_the_text():
         fast = StaticEncoder(light_folder(), prompts={"query": template})
         slow = Plain(light_folder(), prompts={"query": template})
         texts = ["fox", "ʼn\u0301 dog", "\u200b"] if template else ["fox", "dog"]
-        assert np.allclose(fast.encode_queries(texts), slow.encode_queries(texts), atol=1e-6)
+        assert np.array_equal(fast.encode_queries(texts), slow.encode_queries(texts))
 
 
 def test_chunks_in_threads_keep_the_order(light, plain, monkeypatch):
@@ -281,7 +286,7 @@ def test_chunks_in_threads_keep_the_order(light, plain, monkeypatch):
     done = []
     rows, lost = light._rows(texts[:600], Role.DOCUMENT, None, done.append)
     assert sum(done) == len(rows) == len(lost) == 600
-    assert np.allclose(light.encode_documents(texts), plain.encode_documents(texts), atol=1e-6)
+    assert np.array_equal(light.encode_documents(texts), plain.encode_documents(texts))
 
 
 def test_a_failing_chunk_among_threads_is_told(light, monkeypatch):
