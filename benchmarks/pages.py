@@ -4,12 +4,15 @@ python benchmarks/pages.py
 
 A page holds, on lines of their own, "<!-- numbers: NAME -->" and "<!-- end of numbers -->"; what
 stands between is written here. NAME is one of `TABLES`, or "FILE.md N": table N of that result
-file, counted from 1.
+file, counted from 1. Likewise "<!-- rolevec plan … -->" and "<!-- end -->" hold what that command
+prints.
 """
 
 import json
 import re
 import runpy
+import shlex
+import subprocess
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +23,7 @@ PAGES = [HERE.parent / "README.md", *sorted((HERE.parent / "docs").rglob("*.md")
 BETWEEN = re.compile(
     r"(<!-- numbers: (.+?) -->\n).*?^(<!-- end of numbers -->)", re.DOTALL | re.MULTILINE
 )
+PLANS = re.compile(r"(<!-- (rolevec plan .+?) -->)\n.*?^(<!-- end -->)", re.DOTALL | re.MULTILINE)
 
 
 def scores() -> str:
@@ -54,7 +58,25 @@ def roles() -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES: dict[str, Callable[[], str]] = {"scores": scores, "peers": peers, "roles": roles}
+def rebuild() -> str:
+    """The bundled model and one made anew with another seed: nDCG@10, or the accuracy of bitexts."""
+    columns = []
+    for name in ("light", "light-rebuild"):
+        overall = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))["overall"]
+        columns.append(
+            {(r["dataset"], r["task"]): r["metrics"] for r in overall if r["dim"] == 512}
+        )
+    lines = ["| data set | shipped, seed 0 | rebuilt, seed 1 |", "|---|--:|--:|"]
+    for dataset, task in columns[1]:
+        metrics = [column[dataset, task] for column in columns]
+        scores = [f"{100 * m.get('ndcg@10', m.get('xx->eng')):.1f}" for m in metrics]
+        lines.append(f"| {dataset}, {task} | {' | '.join(scores)} |")
+    return "\n".join(lines) + "\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "scores": scores, "peers": peers, "roles": roles, "rebuild": rebuild,
+}  # fmt: skip
 
 
 def numbers(name: str) -> str:
@@ -72,8 +94,15 @@ def numbers(name: str) -> str:
     return tables[int(place or 1) - 1]
 
 
+def printed(command: str) -> str:
+    """What a command prints."""
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
 def updated(text: str) -> str:
-    """A page with the numbers of today's result files."""
+    """A page with the numbers of today's result files, and today's plans."""
+    text = PLANS.sub(lambda found: f"{found[1]}\n\n{printed(found[2])}\n\n{found[3]}", text)
     return BETWEEN.sub(lambda found: found[1] + numbers(found[2]) + found[3], text)
 
 
