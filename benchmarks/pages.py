@@ -59,7 +59,7 @@ def roles() -> str:
 
 
 def rebuild() -> str:
-    """The bundled model and one made anew with another seed: nDCG@10, or the accuracy of bitexts."""
+    """The bundled model and one made anew with another seed: nDCG@10, or a bitext's accuracy."""
     columns = []
     for name in ("light", "light-rebuild"):
         overall = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))["overall"]
