@@ -116,7 +116,7 @@ def test_killed_at_random_moments(store, contents, light, tmp_path):
 def test_killed_while_a_piece_of_the_index_is_built(store, contents, light, tmp_path):
     count, piece = 12_000, 11 << 20
     chance = random.Random(7)
-    for _ in range(4):
+    for _ in range(2):
         process = start(tmp_path / "store", count, piece)
         assert any(line == "build\n" for line in process.stdout)
         time.sleep(chance.uniform(0, 2))
