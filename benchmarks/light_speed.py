@@ -18,13 +18,15 @@ from models import model_folder
 from static import read
 
 NAME = "all-MiniLM-L6-v2"
-THEIRS = {
-    f"{NAME}, ONNX Runtime": ("onnx:", {}),
-    f"{NAME}, torch": ("torch:", {}),
-    f"{NAME}, OpenVINO": ("openvino:", {}),
-    f'{NAME}, precision="auto"': ("openvino:", {"precision": "auto"}),
-}
 OURS = "bundled model"
+# What runs -> settings of `load_encoder`; {} is the folder of all-MiniLM-L6-v2.
+MODELS = {
+    f"{NAME}, ONNX Runtime": {"model": "onnx:{}"},
+    f"{NAME}, torch": {"model": "torch:{}"},
+    f"{NAME}, OpenVINO": {"model": "openvino:{}"},
+    f'{NAME}, precision="auto"': {"model": "openvino:{}", "precision": "auto"},
+    OURS: {"model": "light"},
+}
 
 
 def main():
@@ -38,13 +40,13 @@ def main():
         file = Path(temporary) / "texts.json"
         file.write_text(json.dumps(texts), encoding="utf-8")
         minilm = str(model_folder("MiniLM", Path(temporary)))
-        with start([Peer(name, "peers/ours.py") for name in (*THEIRS, OURS)]) as workers:
+        with start([Peer(name, "peers/ours.py") for name in MODELS]) as workers:
             for worker in workers:
-                scheme, settings = THEIRS.get(worker.name, ("", {}))
-                model = scheme + minilm if scheme else "light"
-                worker.ask("load", model=model, texts=str(file), **settings)
+                settings = MODELS[worker.name]
+                model = settings["model"].format(minilm)
+                worker.ask("load", **settings | {"model": model, "texts": str(file)})
             runs = measure(workers, "encode", {}, repetitions=options.repetitions)
-    fastest = min(THEIRS, key=lambda name: min(runs[name].seconds))
+    fastest = min(MODELS.keys() - {OURS}, key=lambda name: min(runs[name].seconds))
     note = {"texts": len(texts), "cores": 1}
     section = Section("short texts, one core", "texts/s", len(texts), fastest, runs, note)
     command = f"python benchmarks/light_speed.py FILES --repetitions {options.repetitions}"

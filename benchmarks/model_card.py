@@ -36,7 +36,7 @@ Made by `benchmarks/model_card.py`; scores by `rolevec evaluate light DATA`, tim
 | kind | static: the mean of one row per token, made a unit vector |
 | repetition | a token that stands in a text n times counts the square root of n |
 | queries | go through a matrix of {dim} x {dim} after that |
-| table | {vocabulary:,} tokens of {dim} dimensions, 4 bits a weight and a scale a row |
+| table | {vocabulary:,} tokens of {dim} dimensions; a byte for four weights, by codebooks, and a scale a row |
 | Matryoshka | may be cut to {cuts} dimensions |
 | longest text | {max_tokens:,} tokens |
 | roles | {prompts} |
@@ -46,7 +46,7 @@ Made by `benchmarks/model_card.py`; scores by `rolevec evaluate light DATA`, tim
 | trained on | {pairs:,} pairs, {languages} languages with at least 5,000 |
 | teacher | {teacher} (its vectors of English texts) |
 | recipe | `rolevec train light`: {steps:,} steps of {batch:,} pairs, seed {seed} |
-| time | {minutes} minutes on one core of a busy machine, after the text was tokenised |
+| time | {minutes} minutes on two cores of a busy machine, after the text was tokenised |
 | scores of | {date} |
 
 ## What it is good for, and what not
@@ -96,7 +96,8 @@ All languages and scripts that were trained on, with their pairs:
 ## Sources
 
 Rows of text the model has learned from; each row of the training tables carries its source. Sources
-under the GPL, the AGPL and the GFDL are left out (`exclude_sources` in the recipe).
+under the GPL, the AGPL and the GFDL, and those that state no licence, are left out
+(`exclude_sources` in the recipe).
 
 {sources}
 """

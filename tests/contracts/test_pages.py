@@ -1,11 +1,9 @@
 """The Python of the README and of the documentation runs as it stands and prints what it says."""
 
-import contextlib
-import io
 import re
+import runpy
 import socket
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -14,39 +12,17 @@ import pytest
 from rolevec.cli.main import main
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
-# The reference is made of docstrings.
-DOCS = sorted(p for p in (ROOT / "docs").rglob("*.md") if p.parent.name != "reference")
-# A block of Python, and the block of plain text that follows it at once, if one does.
-BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n+```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
+PAGES = runpy.run_path(str(ROOT / "docs" / "execute.py"))
+README, DOCS, blocks = PAGES["README"], PAGES["DOCS"], PAGES["blocks"]
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"(?:^|&& |\| )rolevec +(.*)")
 HERE = {"127.0.0.1", "localhost", "::1"}
 
 
-@dataclass(frozen=True)
-class Block:
-    page: Path
-    line: int
-    code: str
-    output: str
-
-    def run(self, namespace):
-        # Empty lines in front, so that a traceback names the line of the page.
-        compiled = compile("\n" * (self.line - 1) + self.code, str(self.page), "exec")
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compiled, namespace)
-        if self.output:
-            assert printed.getvalue() == self.output, f"{self.page.name}:{self.line}"
-
-
-def blocks(page):
-    text = page.read_text(encoding="utf-8")
-    return [
-        Block(page, text.count("\n", 0, found.start()) + 2, found[1], found[2] or "")
-        for found in BLOCK.finditer(text)
-    ]
+def check(block, namespace):
+    printed = block.printed(namespace)
+    if block.output:
+        assert printed == block.output, f"{block.page.name}:{block.line}"
 
 
 def name(page):
@@ -77,14 +53,14 @@ def empty_folder(monkeypatch, tmp_path, offline):
 
 @pytest.mark.parametrize("block", blocks(README), ids=lambda b: f"README:{b.line}")
 def test_each_block_of_the_readme_stands_alone(block, empty_folder):
-    block.run({"__name__": "__main__"})
+    check(block, {"__name__": "__main__"})
 
 
 @pytest.mark.parametrize("page", [p for p in DOCS if blocks(p)], ids=name)
 def test_the_blocks_of_a_page_run_one_after_the_other(page, empty_folder):
     namespace = {"__name__": "__main__"}
     for block in blocks(page):
-        block.run(namespace)
+        check(block, namespace)
 
 
 @pytest.mark.parametrize("page", [README, *DOCS], ids=name)

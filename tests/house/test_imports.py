@@ -24,14 +24,15 @@ CORE = {
 # import core.
 MAY_IMPORT = {
     "models": set(),
+    "lines": set(),
     "parquet": set(),
     "encoders": {"models"},
     "testing": {"encoders", "models"},
     "ranking": {"encoders", "models"},
     "qdrant": {"encoders", "ranking"},
     "indexing": {"encoders", "parquet", "qdrant"},
-    "training": {"encoders", "models", "parquet"},
-    "evaluation": {"encoders", "ranking"},
+    "training": {"encoders", "lines", "models", "parquet"},
+    "evaluation": {"encoders", "lines", "ranking"},
     "langchain": {"encoders", "ranking", "qdrant", "models"},
     "llama_index": {"encoders", "ranking", "qdrant", "models"},
     "server": {"models", "encoders", "ranking"},

@@ -1,4 +1,4 @@
-"""A token table on disk, memory-mapped: rows of 4 or 8 bits, or floats, and sums of them."""
+"""A token table on disk, memory-mapped, and sums of its rows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rolevec.encoders.rows import Ids, rows_of
 from rolevec.errors import ModelNotAvailable
 
 Ints = npt.NDArray[np.int64]
-Ids = npt.NDArray[np.integer[Any]]
 
 _DTYPES = {"I8": np.int8, "U8": np.uint8, "F16": np.float16, "F32": np.float32}
-# Two weights lie in a byte, the first half of a row in the low bits, each plus this.
-FOUR_BIT_ZERO = 8
 # Rows gathered at a time; what they unpack to should stay in a core's cache.
 _BLOCK = 512
 
@@ -27,12 +25,13 @@ class TokenTable:
     """One row per token: ``embeddings`` and, for integers, a scale per row.
 
     ``embeddings`` is float16, float32 or int8 of shape (vocabulary, dim), or uint8 of shape
-    (vocabulary, dim / 2) with two 4-bit weights in a byte. The file is mapped, not read: loading
-    takes no time and processes share the pages.
+    (vocabulary, dim / 2) with two 4-bit weights in a byte, or, beside ``codebooks``, uint8 of
+    shape (vocabulary, dim / 4) with a number for four weights (see `CodedRows`). The file is
+    mapped, not read: loading takes no time and processes share the pages.
 
     Args:
-        path: a safetensors file with ``embeddings`` and, optionally, ``scales`` (vocabulary,) and
-            ``query_map``.
+        path: a safetensors file with ``embeddings`` and, optionally, ``scales`` (vocabulary,),
+            ``codebooks`` and ``query_map``.
 
     Attributes:
         vocabulary: number of rows.
@@ -45,15 +44,14 @@ class TokenTable:
 
     def __init__(self, path: Path) -> None:
         tensors = _map_tensors(path)
-        self._rows = np.asarray(tensors["embeddings"])  # a memmap's own indexing is slow
-        self._packed = self._rows.dtype == np.uint8
-        scales = tensors.get("scales")
-        if self._packed and scales is None:
-            raise ModelNotAvailable(f"{path} holds 4-bit rows without their scales")
-        self._scales = _float32(scales)
+        try:
+            self._rows = rows_of(tensors)
+        except ValueError as error:
+            raise ModelNotAvailable(f"{path} holds {error}") from error
+        self._scales = _float32(tensors.get("scales"))
         self.query_map = _float32(tensors.get("query_map"))
         self.vocabulary = len(self._rows)
-        self.dim = self._rows.shape[1] * (2 if self._packed else 1)
+        self.dim = self._rows.dim
 
     def sums(self, ids: Ids, starts: Ints) -> npt.NDArray[np.float32]:
         """Sums of rows.
@@ -126,27 +124,16 @@ class TokenTable:
             factors = self._scales_of(some)
             if weights is not None:
                 factors = factors * weights[places]
-            rows = self._unpacked(some.ravel()).reshape(*some.shape, self.dim)
+            rows = self._rows.unpacked(some.ravel()).reshape(*some.shape, self.dim)
             part: npt.NDArray[np.float32] = np.matmul(factors[:, None], rows)[:, 0]
-            if self._packed:
-                part -= FOUR_BIT_ZERO * factors.sum(axis=1, keepdims=True)
+            if self._rows.zero:
+                part -= self._rows.zero * factors.sum(axis=1, keepdims=True)
             sums = part if sums is None else sums + part
         assert sums is not None
-        return sums
+        return self._rows.arranged(sums)
 
     def _scales_of(self, ids: Ids) -> npt.NDArray[np.float32]:
         return np.ones(ids.shape, np.float32) if self._scales is None else self._scales[ids]
-
-    def _unpacked(self, ids: Ids) -> npt.NDArray[np.float32]:
-        """Rows (n, dim) before scaling; those of four bits are still `FOUR_BIT_ZERO` too high."""
-        rows = self._rows[ids]
-        if not self._packed:
-            return rows.astype(np.float32, copy=False)
-        half = rows.shape[1]
-        whole = np.empty((len(ids), 2 * half), dtype=np.float32)
-        np.bitwise_and(rows, 15, out=whole[:, :half], casting="unsafe")
-        np.right_shift(rows, 4, out=whole[:, half:], casting="unsafe")
-        return whole
 
 
 def _float32(tensor: npt.NDArray[Any] | None) -> npt.NDArray[np.float32] | None:

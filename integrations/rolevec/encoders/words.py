@@ -222,4 +222,5 @@ def _is_local(step: Mapping[str, Any]) -> bool:
     if step.get("type") != "Replace":
         return step.get("type") in _LOCAL
     pattern = step.get("pattern") or {}
-    return _CLASS.fullmatch(pattern.get("Regex", "")) is not None
+    one = pattern.get("String", "")
+    return (len(one) == 1 and not one.isspace()) or bool(_CLASS.fullmatch(pattern.get("Regex", "")))

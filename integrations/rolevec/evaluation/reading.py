@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rolevec.evaluation.content import Bitext, Retrieval, Similarity, Triples
+from rolevec.lines import json_lines, open_lines
 
 QRELS = ("qrels.tsv", "qrels/test.tsv")
 QRELS_HEADER = ["query-id", "corpus-id", "score"]
 TRIPLE_FIELDS = ("language", "anchor", "paraphrase", "near_miss")
 PAIR_COLUMNS = ("text_a", "text_b", "score")
 TABLES = (".tsv", ".csv")
-
-
-def open_text(path: Path) -> IO[str]:
-    """Open a plain or .gz file as UTF-8, with or without a byte order mark.
-
-    Lines end at a line feed only: what else Python takes for a line's end occurs inside of texts.
-    """
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
-    return path.open(encoding="utf-8-sig", newline="\n")
 
 
 def find_file(folder: Path, *names: str) -> Path | None:
@@ -56,7 +46,7 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
         ValueError: another header, or a line of another form; names file and line.
     """
     qrels: dict[str, dict[str, int]] = defaultdict(dict)
-    with open_text(path) as lines:
+    with open_lines(path) as lines:
         header = next(lines, "").strip("\r\n").split("\t")
         if header != QRELS_HEADER:
             raise ValueError(
@@ -97,7 +87,8 @@ def read_triples(path: Path) -> dict[str, Triples]:
         ValueError: a line has the wrong form; names file and line.
     """
     columns: dict[str, tuple[list[str], ...]] = defaultdict(lambda: ([], [], []))
-    for where, fields in _json_lines(path):
+    for number, fields in json_lines(path):
+        where = f"{path}:{number}"
         language, *texts = (_text(fields, name, where) for name in TRIPLE_FIELDS)
         for column, text in zip(columns[language], texts, strict=True):
             column.append(text)
@@ -112,7 +103,7 @@ def read_similarity(path: Path) -> dict[str, Similarity]:
         ValueError: a row lacks a column, or its score is no number; names file and line.
     """
     columns: dict[str, tuple[list[Any], ...]] = defaultdict(lambda: ([], [], []))
-    with open_text(path) as lines:
+    with open_lines(path) as lines:
         rows = csv.DictReader(lines, **_dialect(path))
         for row in rows:
             where = f"{path}:{rows.line_num}"
@@ -130,7 +121,7 @@ def first_fields(path: Path) -> set[str]:
     """Names of the fields of a .jsonl file's first line, or of a table's columns; none if it is
     neither."""
     try:
-        with open_text(path) as lines:
+        with open_lines(path) as lines:
             line = lines.readline()
             if path.suffix in TABLES:
                 return set(next(csv.reader([line], **_dialect(path)), []))
@@ -141,7 +132,7 @@ def first_fields(path: Path) -> set[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    with open_text(path) as lines:
+    with open_lines(path) as lines:
         return [line.rstrip("\r\n") for line in lines]
 
 
@@ -156,7 +147,8 @@ def _texts_by_id(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Texts, each after its title, and the titles there are."""
     texts: dict[str, str] = {}
     titles: dict[str, str] = {}
-    for where, fields in _json_lines(path):
+    for number, fields in json_lines(path):
+        where = f"{path}:{number}"
         if "_id" not in fields:
             raise ValueError(f"{where}: it has no _id; it has {', '.join(fields) or 'nothing'}")
         identifier = str(fields["_id"])
@@ -167,21 +159,6 @@ def _texts_by_id(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         if title:
             titles[identifier] = title
     return texts, titles
-
-
-def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with open_text(path) as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            where = f"{path}:{number}"
-            try:
-                fields = json.loads(line)
-            except ValueError as error:
-                raise ValueError(f"{where}: it is not JSON: {error}") from error
-            if not isinstance(fields, dict):
-                raise ValueError(f"{where}: it is a {type(fields).__name__}, not a JSON object")
-            yield where, fields
 
 
 def _dialect(path: Path) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from rolevec.errors import ModelNotAvailable
 from rolevec.models.card import ModelCard
 
 FORMAT = "rolevec-static"
+# The newest version that is read, and the one that is written: 1 has 8-bit rows or floats, 2 also
+# 4-bit rows, 3 also codebooks.
+FORMAT_VERSION = 3
 CARD_FILE = "card.json"
 
 
@@ -19,11 +22,17 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no config.json.
-        ModelNotAvailable: it cannot be read, or is not of a static model.
+        ModelNotAvailable: it cannot be read, is not of a static model, or of a newer format.
     """
     config = _read(folder / "config.json")
     if config.get("format") != FORMAT:
         raise ModelNotAvailable(f"{folder / 'config.json'} is not of the format {FORMAT!r}")
+    version = config.get("format_version", 1)
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ModelNotAvailable(
+            f"{folder / 'config.json'} is of version {version!r} of its format; this rolevec reads"
+            f" up to {FORMAT_VERSION}: update it"
+        )
     return config
 
 

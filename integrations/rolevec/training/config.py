@@ -27,10 +27,12 @@ class TrainConfig(Recipe):
         name: name of the model.
         licence: licence of the model, as written into its config.json.
         dim: dimension of the vectors.
-        bits: of a weight in the exported table, 4 or 8; 4 take an even dimension.
+        bits: of a weight in the exported table: 8, 4 with an even dimension, or 2 with one that 4
+            divides.
         vocab: entries of the tokenizer, added tokens included.
         max_tokens: longest input the model announces.
         tokenizer_lines: number of lines from which the vocabulary is learned.
+        tokenizer_temperature: as ``temperature``, for those lines.
         steps: optimiser steps.
         batch: pairs in one step.
         learning_rate: highest step length; it falls linearly to zero after the warm-up.
@@ -71,10 +73,11 @@ class TrainConfig(Recipe):
     name: str = "static"
     licence: str = ""
     dim: int = 256
-    bits: Literal[4, 8] = 8
+    bits: Literal[2, 4, 8] = 8
     vocab: int = 110_000
     max_tokens: int = 512
     tokenizer_lines: int = 1_000_000
+    tokenizer_temperature: float = 0.6
     steps: int = 4000
     batch: int = 4096
     learning_rate: float = 0.02
@@ -112,9 +115,10 @@ class TrainConfig(Recipe):
             raise ValueError("mix gives no kind of pair a share")
         if self.batch < 2 or self.steps < 1:
             raise ValueError("batch must be at least 2 and steps at least 1")
-        if self.bits not in (4, 8) or (self.bits == 4 and self.dim % 2):
+        if self.bits not in (2, 4, 8) or self.dim * self.bits % 8:
             raise ValueError(
-                f"bits={self.bits} with dim={self.dim}: 8, or 4 with an even dimension"
+                f"bits={self.bits} with dim={self.dim}: 8, 4 with an even dimension, or 2 with one"
+                " that 4 divides"
             )
         if any(not 0 < d < self.dim for d in self.matryoshka):
             raise ValueError(f"matryoshka dimensions must lie between 0 and {self.dim}")

@@ -26,7 +26,7 @@ def load_tokenizer(config: TrainConfig, prompts: Mapping[str, str]) -> Tokenizer
     lines = sample_lines(
         texts_by_language(chain.from_iterable(_pairs(config, kind) for kind in _kinds())),
         config.tokenizer_lines,
-        config.temperature,
+        config.tokenizer_temperature,
         config.source_weights,
         config.seed,
     )

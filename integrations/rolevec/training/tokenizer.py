@@ -25,6 +25,36 @@ from rolevec.training.data import language_shares, source_weight
 UNKNOWN = "<unk>"
 _RESERVOIR = 30_000
 _LONGEST = 16
+# Soft hyphen, joiners' neighbours and direction marks are invisible noise; the zero-width joiners
+# themselves (200c, 200d) matter in Persian and Indic spelling. Hebrew points, Arabic vowel signs
+# and the tatweel are written or left out as a writer likes.
+_LEFT_OUT = (
+    "\u00ad\u200b\u200e\u200f\u2060\ufeff"
+    + "".join(map(chr, range(0x591, 0x5BE)))
+    + "\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u0670"
+    + "".join(map(chr, range(0x64B, 0x653)))
+)
+# Spellings that part the forms of one word: the Greek accent wanders from form to form and goes in
+# capitals, and so does the final sigma; Arabic hamzas on alef and Russian dots are often left out.
+_FOLDED = {
+    "ά": "α",
+    "έ": "ε",
+    "ή": "η",
+    "ί": "ι",
+    "ϊ": "ι",
+    "ΐ": "ι",
+    "ό": "ο",
+    "ύ": "υ",
+    "ϋ": "υ",
+    "ΰ": "υ",
+    "ώ": "ω",
+    "ς": "σ",
+    "أ": "ا",
+    "إ": "ا",
+    "ٱ": "ا",
+    "ى": "ي",
+    "ё": "е",
+}
 
 
 def blank_tokenizer() -> Tokenizer:
@@ -39,9 +69,8 @@ def blank_tokenizer() -> Tokenizer:
         [
             normalizers.NFKC(),
             normalizers.Lowercase(),
-            # Soft hyphen, joiners' neighbours and direction marks are invisible noise; the
-            # zero-width joiners themselves (200c, 200d) matter in Persian and Indic spelling.
-            normalizers.Replace(Regex("[\u00ad\u200b\u200e\u200f\u2060\ufeff]"), ""),
+            normalizers.Replace(Regex(f"[{_LEFT_OUT}]"), ""),
+            *(normalizers.Replace(one, other) for one, other in _FOLDED.items()),
         ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

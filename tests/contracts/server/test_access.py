@@ -86,7 +86,7 @@ def test_a_key_can_be_checked(locked):
 
 def test_our_own_client_with_and_without_its_key(locked):
     with load_encoder("cohere:embed-light", base_url=locked.url, api_key=KEY) as encoder:
-        assert encoder.encode_queries(["a"]).shape == (1, 512)
+        assert encoder.encode_queries(["a"]).shape == (1, 1024)
     with pytest.raises(AuthenticationError, match="this one is unknown"):
         load_encoder("cohere:embed-light", base_url=locked.url, api_key="x")
 

@@ -57,7 +57,7 @@ def is_tei(reply):
         ("/v2/embed", EMBED, {"embedding_types": [{}]}, 400, "none of float"),
         ("/v2/embed", EMBED, {"truncate": "MIDDLE"}, 400, "NONE, START, END"),
         ("/v2/embed", EMBED, {"output_dimension": 0}, 400, "at least 1"),
-        ("/v2/embed", EMBED, {"output_dimension": 513}, 400, "dimension 512"),
+        ("/v2/embed", EMBED, {"output_dimension": 1025}, 400, "dimension 1024"),
         ("/v2/embed", EMBED, {"output_dimension": True}, 400, "an integer"),
         ("/v2/embed", EMBED, {"max_tokens": 5}, 400, "max_tokens"),
         ("/v2/embed", EMBED, {"inputs": []}, 400, "either texts or inputs"),
@@ -91,7 +91,7 @@ def test_cohere_refuses_in_its_own_shape(server, path, body, change, status, sai
         ({"input": [[]]}, 400, None, "no token"),
         ({"input": ["a"] * 2049}, 400, None, "2049 texts"),
         ({"input": LONG}, 400, "context_length_exceeded", "too long"),
-        ({"dimensions": 1000}, 400, None, "dimension 512"),
+        ({"dimensions": 1025}, 400, None, "dimension 1024"),
         ({"encoding_format": "hex"}, 400, None, "float, base64"),
         ({"input_type": "nonsense"}, 400, None, "unknown role"),
     ],
@@ -290,7 +290,7 @@ def test_the_openai_route_cuts_if_its_owner_says_so(live):
 def test_several_models_and_names(live):
     small = ModelSettings("light", name="small", aliases=("s",), options={"dimensions": 64})
     with live(models=(ModelSettings("light"), small)) as server:
-        for name, dim in (("embed-light", 512), ("small", 64), ("S", 64)):
+        for name, dim in (("embed-light", 1024), ("small", 64), ("S", 64)):
             reply = server.ask.post("/v2/embed", json={**EMBED, "model": name}).json()
             assert len(reply["embeddings"]["float"][0]) == dim
         assert server.ask.post("/v2/embed", json={**EMBED, "model": "x"}).status_code == 404

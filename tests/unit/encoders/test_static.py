@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from rolevec.encoders.protocol import Encoder
 from rolevec.encoders.static import StaticEncoder
 from rolevec.errors import InputTooLong, InvalidText, ModelNotAvailable, RolevecError
+from rolevec.models.static_card import FORMAT_VERSION
 from rolevec.roles import Role
 from rolevec.truncation import TruncationWarning
 
@@ -203,3 +204,13 @@ def test_a_matrix_of_another_dimension_is_refused(moved_folder):
     save_file(tensors, moved_folder / "model.safetensors")
     with pytest.raises(ModelNotAvailable, match="query_map of shape"):
         StaticEncoder(moved_folder)
+
+
+@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, "9"])
+def test_a_folder_of_a_newer_format_is_refused(static_folder, tmp_path, version):
+    folder = shutil.copytree(static_folder, tmp_path / "newer")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["format_version"] = version
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ModelNotAvailable, match=f"version {version!r} .* up to {FORMAT_VERSION}"):
+        StaticEncoder(folder)

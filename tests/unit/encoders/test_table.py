@@ -6,27 +6,27 @@ from safetensors.numpy import save_file
 
 from rolevec.encoders.table import TokenTable
 from rolevec.errors import ModelNotAvailable
-from rolevec.training.export import quantise
+from rolevec.training.quantising import pack
 
 ROWS = np.random.default_rng(0).normal(size=(50, 12)).astype(np.float32)
 
 
 def write(path, rows=ROWS, kind="f32"):
-    if kind in ("i4", "i8"):
-        packed, scales = quantise(rows, 4 if kind == "i4" else 8)
-        save_file({"embeddings": packed, "scales": scales}, path)
+    if kind in ("i2", "i4", "i8"):
+        save_file(pack(rows, int(kind[1])), path)
     else:
         save_file({"embeddings": rows.astype(np.float16 if kind == "f16" else np.float32)}, path)
     return TokenTable(path)
 
 
-@pytest.mark.parametrize("kind", ["f32", "f16", "i8", "i4"])
+@pytest.mark.parametrize("kind", ["f32", "f16", "i8", "i4", "i2"])
 def test_sums_are_those_of_the_rows_within_rounding(tmp_path, kind):
     table = write(tmp_path / "t.safetensors", kind=kind)
     assert (table.vocabulary, table.dim) == ROWS.shape
     ids = np.array([3, 3, 49, 0, 7, 8, 9])
     sums = table.sums(ids, np.array([0, 1, 3]))
-    step = {"f32": 1e-6, "f16": 1e-3, "i8": 0.5 / 127, "i4": 0.5 / 7}[kind] * np.abs(ROWS).max()
+    steps = {"f32": 1e-6, "f16": 1e-3, "i8": 0.5 / 127, "i4": 0.5 / 7, "i2": 2e-3}
+    step = steps[kind] * np.abs(ROWS).max()
     for got, group in zip(sums, ([3], [3, 49], [0, 7, 8, 9]), strict=True):
         assert np.allclose(got, ROWS[group].sum(axis=0), atol=len(group) * step + 1e-6)
 
@@ -37,13 +37,14 @@ def test_no_groups_have_no_sums(tmp_path):
     assert table.sums(nothing, nothing).shape == table.means(nothing, nothing).shape == (0, 12)
 
 
+@pytest.mark.parametrize("kind", ["i4", "i2"])
 @settings(deadline=None, max_examples=30)
 @given(
     lengths=st.lists(st.integers(1, 60) | st.sampled_from([2047, 2048, 2049, 5000]), min_size=1),
     seed=st.integers(0, 9),
 )
-def test_a_sum_does_not_depend_on_its_neighbours(tmp_path_factory, lengths, seed):
-    table = write(tmp_path_factory.mktemp("table") / "t.safetensors", kind="i4")
+def test_a_sum_does_not_depend_on_its_neighbours(tmp_path_factory, kind, lengths, seed):
+    table = write(tmp_path_factory.mktemp("table") / "t.safetensors", kind=kind)
     ids = np.random.default_rng(seed).integers(0, 50, sum(lengths))
     starts = np.cumsum(lengths) - lengths
     together = table.sums(ids, starts)
@@ -57,6 +58,10 @@ def test_a_sum_does_not_depend_on_its_neighbours(tmp_path_factory, lengths, seed
         ({"other": ROWS}, "no two-dimensional tensor"),
         ({"embeddings": ROWS[0]}, "no two-dimensional tensor"),
         ({"embeddings": np.zeros((4, 4), np.uint8)}, "without their scales"),
+        (
+            {"embeddings": np.zeros((4, 4), np.uint8), "codebooks": np.zeros((3, 256, 4), "f4")},
+            r"codebooks of shape \(3, 256, 4\) for uint8 codes of shape \(4, 4\)",
+        ),
         ({"embeddings": np.zeros((4, 4), np.int64)}, "cannot read the table"),
     ],
 )

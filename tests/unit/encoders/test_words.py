@@ -16,6 +16,7 @@ from rolevec.encoders.trie import Trie
 from rolevec.encoders.words import WordIds
 from rolevec.models.bundled import light_folder
 from rolevec.roles import Role
+from rolevec.training.tokenizer import blank_tokenizer
 from rolevec.truncation import TruncationWarning
 
 # Letters of many scripts; marks that join, reorder or do neither; characters that become others,
@@ -151,6 +152,21 @@ def test_ties_and_unknown_runs_fall_as_in_the_tokenizer(texts):
     tokenizer = unigram()
     texts = [text for text in texts if not text.isspace()] or ["ab"]
     assert_same(WordIds.of(tokenizer, 0), tokenizer, texts)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.text("aάαςσΣأىё \u0301\u05b0\u064b\u0640\u00ad(", min_size=1), min_size=1, max_size=8
+    )
+)
+def test_foldings_of_the_bundled_tokenizer_go_word_by_word(texts):
+    tokenizer = blank_tokenizer()
+    pieces = ["<unk>", "▁", "a", "α", "σ", "ا", "ي", "е", "(", "▁ασ", "ίά"]
+    tokenizer.model = models.Unigram([(piece, -float(len(piece))) for piece in pieces], unk_id=0)
+    words = WordIds.of(tokenizer, 0)
+    assert words is not None
+    assert_same(words, tokenizer, [text for text in texts if not text.isspace()] or ["ας"])
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_sizes_are_read_by_people():
 
 def test_the_rates_of_the_package():
     light = known_rates("light")
-    assert light.dim == 512
+    assert light.dim == 1024
     assert light.tokens_per_second > 0
     assert light.write.seconds(384) > 0
     assert light.build.seconds(384) > 0

@@ -82,8 +82,8 @@ def test_tables_of_several_forms_are_one(tmp_path):
     [
         ("parallel.tsv", "only\tthree\tcolumns\n", r"parallel\.tsv:1: 3 columns, not 4: english,"),
         ("parallel.jsonl", '{"english": "a"}\n', r"parallel\.jsonl:1: no text under language, "),
-        ("parallel.jsonl", "\nno JSON\n", r"parallel\.jsonl:2: JSONDecodeError"),
-        ("parallel.jsonl", "[1]\n", r"parallel\.jsonl:1: a list, not an object"),
+        ("parallel.jsonl", "\nno JSON\n", r"parallel\.jsonl:2: it is not JSON"),
+        ("parallel.jsonl", "[1]\n", r"parallel\.jsonl:1: it is a list, not a JSON object"),
         ("parallel.parquet", "no Parquet", r"parallel\.parquet cannot be read: "),
     ],
 )

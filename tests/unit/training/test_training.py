@@ -5,21 +5,18 @@ import lzma
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from safetensors.numpy import save_file
 
 from rolevec import Role
 from rolevec.encoders.loading import register_encoder
 from rolevec.encoders.static import StaticEncoder
-from rolevec.encoders.table import TokenTable
 from rolevec.testing import FakeEncoder
 from rolevec.training.config import TrainConfig
 from rolevec.training.data import language_shares, read_pairs, source_weight, text_key
-from rolevec.training.export import quantise
 from rolevec.training.negatives import false_negatives
 from rolevec.training.teacher import Teacher, ask_teacher
+from rolevec.training.tokenizer import blank_tokenizer
 
 WORDS = {
     "dog": "hund", "cat": "katze", "house": "haus", "tree": "baum", "river": "fluss",
@@ -197,24 +194,6 @@ def test_the_loss_and_its_gradient_are_those_of_two_cross_entropies():
         assert torch.allclose(found, wanted, atol=0.02 * wanted.abs().max().item())
 
 
-@pytest.mark.parametrize(("bits", "kind"), [(8, np.int8), (4, np.uint8)])
-@settings(deadline=None)
-@given(table=hnp.arrays(np.float32, (5, 8), elements=st.floats(-100, 100, width=32)))
-def test_a_row_errs_no_more_than_with_its_largest_weight_as_last_step(
-    tmp_path_factory, bits, kind, table
-):
-    rows, scales = quantise(table, bits)
-    assert rows.dtype == kind
-    path = tmp_path_factory.mktemp("table") / "t.safetensors"
-    save_file({"embeddings": rows, "scales": scales}, path)
-    read = TokenTable(path).sums(np.arange(5), np.arange(5))
-    last = np.abs(table).max(axis=1, keepdims=True)
-    steps = last / (127 if bits == 8 else 7)
-    plain = np.rint(np.divide(table, steps, out=np.zeros_like(table), where=steps > 0)) * steps
-    worst = np.linalg.norm(table - plain, axis=1) + 1e-4 * last[:, 0]
-    assert (np.linalg.norm(table - read, axis=1) <= worst).all()
-
-
 def test_texts_that_the_teacher_finds_alike_come_closer(data, tmp_path):
     from rolevec.training import train
 
@@ -271,6 +250,20 @@ def test_a_text_is_not_its_own_neighbour():
         for row in (scores[i], scores[:, i]):
             expected -= float((share * row[apart[i]].log_softmax(dim=0)).sum()) / 32
     assert float(found) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Ο Άνθρωπος ΤΗΣ ΟΔΟΥ", "ο ανθρωπος της οδού"),
+        ("الأُسْرَةُ إلى", "الاسرة الي"),
+        ("שָׁלוֹם", "שלום"),
+        ("ёлка", "елка"),
+    ],
+)
+def test_spellings_of_one_word_are_one_word(one, other):
+    normalizer = blank_tokenizer().normalizer
+    assert normalizer.normalize_str(one) == normalizer.normalize_str(other)
 
 
 def test_the_recipe_of_the_bundled_model_is_readable(tmp_path):

@@ -1,0 +1,145 @@
+"""Rows of a token table as they lie on disk: floats, bytes, half bytes, or numbers in codebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Ids = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.float32]
+
+# Two weights lie in a byte, the first half of a row in the low bits, each plus this.
+FOUR_BIT_ZERO = 8
+# Weights that one byte stands for where there are codebooks, and entries of such a book.
+CODED = 4
+CODES = 256
+
+
+class Rows(Protocol):
+    """Rows before scaling, and perhaps in an order of dimensions of their own.
+
+    Attributes:
+        dim: of a row.
+        zero: what each weight of `unpacked` is too high by.
+    """
+
+    dim: int
+    zero: int
+
+    def __len__(self) -> int: ...
+
+    def unpacked(self, ids: Ids) -> Floats:
+        """Some of the rows; float32, shape (n, dim)."""
+        ...
+
+    def arranged(self, sums: Floats) -> Floats:
+        """Sums of unpacked rows (n, dim), with their dimensions in the order of the table."""
+        ...
+
+
+class _InOrder:
+    def arranged(self, sums: Floats) -> Floats:
+        """They are in order."""
+        return sums
+
+
+class PlainRows(_InOrder):
+    """Numbers as they are: int8, float16 or float32, shape (vocabulary, dim)."""
+
+    zero = 0
+
+    def __init__(self, weights: npt.NDArray[Any]) -> None:
+        self._weights = weights
+        self.dim = weights.shape[1]
+
+    def __len__(self) -> int:
+        return len(self._weights)
+
+    def unpacked(self, ids: Ids) -> Floats:
+        """Some of the rows; float32, shape (n, dim)."""
+        return self._weights[ids].astype(np.float32, copy=False)
+
+
+class HalfByteRows(_InOrder):
+    """Two weights of 4 bits in a byte; uint8, shape (vocabulary, dim / 2)."""
+
+    zero = FOUR_BIT_ZERO
+
+    def __init__(self, pairs: npt.NDArray[np.uint8]) -> None:
+        self._pairs = pairs
+        self.dim = 2 * pairs.shape[1]
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def unpacked(self, ids: Ids) -> Floats:
+        """Some of the rows, `zero` too high; float32, shape (n, dim)."""
+        pairs = self._pairs[ids]
+        half = pairs.shape[1]
+        whole = np.empty((len(ids), 2 * half), dtype=np.float32)
+        np.bitwise_and(pairs, 15, out=whole[:, :half], casting="unsafe")
+        np.right_shift(pairs, 4, out=whole[:, half:], casting="unsafe")
+        return whole
+
+
+class CodedRows:
+    """Product quantisation: a byte is a number in the codebook of its place, for four weights.
+
+    Jégou, Douze, Schmid, "Product quantization for nearest neighbor search" (PAMI 2011). The four
+    weights of place j are those of dimensions j, j + q, j + 2q and j + 3q, q being dim / 4: where
+    a table's first dimensions are its largest, each book has large and small ones, and spends its
+    entries on the large.
+
+    Args:
+        codes: uint8, shape (vocabulary, dim / 4).
+        codebooks: floats, shape (dim / 4, 256, 4).
+    """
+
+    zero = 0
+
+    def __init__(self, codes: npt.NDArray[np.uint8], codebooks: npt.NDArray[Any]) -> None:
+        self._codes = codes
+        places = codes.shape[1]
+        self.dim = CODED * places
+        # Four float32 are as wide as one complex128, and numpy moves an item of that size in one
+        # go; nothing is ever computed with these "numbers".
+        books = np.ascontiguousarray(codebooks, dtype=np.float32)
+        self._entries = books.reshape(-1).view(np.complex128)
+        self._starts = np.arange(places) * CODES
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def unpacked(self, ids: Ids) -> Floats:
+        """Some of the rows, place by place; float32, shape (n, dim)."""
+        entries = self._entries.take(self._codes[ids] + self._starts, mode="clip")
+        return entries.view(np.float32).reshape(len(ids), self.dim)
+
+    def arranged(self, sums: Floats) -> Floats:
+        """From place by place to dimension by dimension."""
+        return sums.reshape(len(sums), -1, CODED).transpose(0, 2, 1).reshape(len(sums), self.dim)
+
+
+def rows_of(tensors: Mapping[str, npt.NDArray[Any]]) -> Rows:
+    """The rows that a table's tensors hold.
+
+    Raises:
+        ValueError: the tensors do not fit each other.
+    """
+    weights = np.asarray(tensors["embeddings"])  # a memmap's own indexing is slow
+    codebooks = tensors.get("codebooks")
+    if codebooks is not None:
+        if weights.dtype != np.uint8 or codebooks.shape != (weights.shape[1], CODES, CODED):
+            raise ValueError(
+                f"codebooks of shape {codebooks.shape} for {weights.dtype} codes of shape"
+                f" {weights.shape}"
+            )
+        return CodedRows(weights, codebooks)
+    if weights.dtype == np.uint8:
+        if tensors.get("scales") is None:
+            raise ValueError("4-bit rows without their scales")
+        return HalfByteRows(weights)
+    return PlainRows(weights)
