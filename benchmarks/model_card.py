@@ -36,7 +36,7 @@ Made by `benchmarks/model_card.py`; scores by `rolevec evaluate light DATA`, tim
 | kind | static: the mean of one row per token, made a unit vector |
 | repetition | a token that stands in a text n times counts the square root of n |
 | queries | go through a matrix of {dim} x {dim} after that |
-| table | {vocabulary:,} tokens of {dim} dimensions; a byte for four weights, by codebooks, and a scale a row |
+| table | {vocabulary:,} tokens of {dim} dimensions; a byte for four weights, a scale a row |
 | Matryoshka | may be cut to {cuts} dimensions |
 | longest text | {max_tokens:,} tokens |
 | roles | {prompts} |
