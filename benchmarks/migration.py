@@ -2,7 +2,7 @@
 
     python benchmarks/migration.py [FOLDER] [--points 50000]
 
-The bundled model at 256 dimensions is the old encoder, at 512 the new one, on Qdrant Edge. The
+The bundled model at 256 dimensions is the old encoder, whole it is the new one, on Qdrant Edge. The
 process is killed (SIGKILL) at two random moments of the copying and then let finish. Every answer
 is checked: each hit has its text and the exact score of the encoder in use at that moment. In the
 end, ids, texts, metadata and vectors are compared with what they must be. A statement about

@@ -110,9 +110,8 @@ def main():
             own = statistics.median(more(runs[name], runs[FRAMEWORK]))
             runs[name].extra["of that the adapter's"] = f"{own:.2f} ms"
     note = {"documents": len(documents), "queries": len(queries), "k": options.k}
-    section = Section(
-        f"one query at {len(documents):,} documents, 512 dimensions", "ms", 1, THEIRS, runs, note
-    )
+    title = f"one query at {len(documents):,} documents, {vectors.shape[1]} dimensions"
+    section = Section(title, "ms", 1, THEIRS, runs, note)
     command = f"python benchmarks/query.py FILES --repetitions {options.repetitions}"
     write(Result("Query path", [section], command), options.out)
 
