@@ -22,7 +22,7 @@ def test_the_table_and_its_sources(run):
     found = run("plan", "--points", "1e6", "--model", "light", "--quantization", "none")
     assert found.code == 0
     assert "1,000,000 points of 1024 dimensions" in found.out
-    assert "3.07 GB" in found.out
+    assert "6.14 GB" in found.out
     assert "writing, one core: " in found.out
     assert "measured on" in found.out
 
