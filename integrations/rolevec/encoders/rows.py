@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ CODED = 4
 CODES = 256
 
 
-class Rows(Protocol):
+class Rows(ABC):
     """Rows before scaling, and perhaps in an order of dimensions of their own.
 
     Attributes:
@@ -27,29 +28,22 @@ class Rows(Protocol):
     """
 
     dim: int
-    zero: int
+    zero: int = 0
 
+    @abstractmethod
     def __len__(self) -> int: ...
 
+    @abstractmethod
     def unpacked(self, ids: Ids) -> Floats:
         """Some of the rows; float32, shape (n, dim)."""
-        ...
 
     def arranged(self, sums: Floats) -> Floats:
         """Sums of unpacked rows (n, dim), with their dimensions in the order of the table."""
-        ...
-
-
-class _InOrder:
-    def arranged(self, sums: Floats) -> Floats:
-        """They are in order."""
         return sums
 
 
-class PlainRows(_InOrder):
+class PlainRows(Rows):
     """Numbers as they are: int8, float16 or float32, shape (vocabulary, dim)."""
-
-    zero = 0
 
     def __init__(self, weights: npt.NDArray[Any]) -> None:
         self._weights = weights
@@ -63,7 +57,7 @@ class PlainRows(_InOrder):
         return self._weights[ids].astype(np.float32, copy=False)
 
 
-class HalfByteRows(_InOrder):
+class HalfByteRows(Rows):
     """Two weights of 4 bits in a byte; uint8, shape (vocabulary, dim / 2)."""
 
     zero = FOUR_BIT_ZERO
@@ -85,7 +79,7 @@ class HalfByteRows(_InOrder):
         return whole
 
 
-class CodedRows:
+class CodedRows(Rows):
     """Product quantisation: a byte is a number in the codebook of its place, for four weights.
 
     Jégou, Douze, Schmid, "Product quantization for nearest neighbor search" (PAMI 2011). The four
@@ -97,8 +91,6 @@ class CodedRows:
         codes: uint8, shape (vocabulary, dim / 4).
         codebooks: floats, shape (dim / 4, 256, 4).
     """
-
-    zero = 0
 
     def __init__(self, codes: npt.NDArray[np.uint8], codebooks: npt.NDArray[Any]) -> None:
         self._codes = codes

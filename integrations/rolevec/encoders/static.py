@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from rolevec.encoders.progress import Advance
 from rolevec.encoders.table import TokenTable
-from rolevec.encoders.terms import damp
+from rolevec.encoders.terms import damp, led
 from rolevec.encoders.tokens import Ids, TokenEncoder, read_tokenizer
 from rolevec.encoders.trie import Ints
 from rolevec.encoders.words import Tokens, WordIds
@@ -159,7 +159,7 @@ class StaticEncoder(TokenEncoder):
         # The prompt stands among the tokens, as where a text is tokenised whole: added up apart it
         # would change the last bits.
         known = np.array([i for i in prompt if i != self._unknown], np.int64)
-        ids, lengths = _led(ids, lengths, known)
+        ids, lengths = led(ids, lengths, known)
         self._average(rows, places, ids, lengths)
         if list(prompt[:1]) == [self._query]:
             self._move(rows, places)
@@ -206,20 +206,6 @@ class StaticEncoder(TokenEncoder):
 
 def _rebuild(folder: str, options: dict[str, Any]) -> StaticEncoder:
     return StaticEncoder(folder, **options)
-
-
-def _led(
-    ids: npt.NDArray[np.integer[Any]], lengths: Ints, prompt: Ints
-) -> tuple[npt.NDArray[np.integer[Any]], Ints]:
-    """Bags of ids with those of the prompt before each."""
-    sizes = lengths + len(prompt)
-    led = np.empty(int(sizes.sum()), ids.dtype)
-    places = (np.cumsum(sizes) - sizes)[:, None] + np.arange(len(prompt))
-    body = np.ones(len(led), bool)
-    body[places] = False
-    led[body] = ids
-    led[places] = prompt
-    return led, sizes
 
 
 def is_static_folder(folder: Path) -> bool:

@@ -21,6 +21,30 @@ def slices(values: npt.NDArray[T], starts: Ints, lengths: Ints) -> npt.NDArray[T
     return values[np.repeat(shifts, lengths) + np.arange(int(lengths.sum()))]
 
 
+def led(
+    ids: npt.NDArray[np.integer[Any]], lengths: Ints, prompts: Ints
+) -> tuple[npt.NDArray[np.integer[Any]], Ints]:
+    """Bags with the tokens of a prompt before each.
+
+    Args:
+        ids: tokens of all bags, one bag after the other; shape (n,).
+        lengths: tokens in each bag; shape (bags,).
+        prompts: shape (tokens,), the same for all, or (bags, tokens).
+
+    Returns:
+        ids and lengths, as given.
+    """
+    width = prompts.shape[-1]
+    sizes = lengths + width
+    whole = np.empty(int(sizes.sum()), ids.dtype)
+    places = (np.cumsum(sizes) - sizes)[:, None] + np.arange(width)
+    body = np.ones(len(whole), bool)
+    body[places] = False
+    whole[body] = ids
+    whole[places] = prompts
+    return whole, sizes
+
+
 def damp(
     ids: npt.NDArray[np.integer[Any]], lengths: Ints, power: float
 ) -> tuple[Ints, Ints, npt.NDArray[np.float32]]:

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from rolevec.encoders.terms import damp, slices
+from rolevec.encoders.terms import damp, led, slices
 from rolevec.training.config import MADE_FROM, TrainConfig
 from rolevec.training.data import language_shares
 from rolevec.training.store import Ints, PairStore
@@ -203,11 +203,7 @@ def gather(
     tf_power: float,
 ) -> Bags:
     """As `bags`, of pieces of texts: tokens from ``starts`` on, ``lengths`` of them."""
-    sizes = lengths.reshape(-1, per_bag).sum(axis=1) + 1
-    ids = np.empty(sizes.sum(), np.int64)
-    body = np.ones(len(ids), bool)
-    body[np.cumsum(sizes) - sizes] = False
-    ids[body] = slices(store.flat, starts, lengths)
-    ids[~body] = roles
-    ids, sizes, weights = damp(ids, sizes, tf_power)
+    sizes = lengths.reshape(-1, per_bag).sum(axis=1)
+    whole, sizes = led(slices(store.flat, starts, lengths), sizes, roles[:, None])
+    ids, sizes, weights = damp(whole, sizes, tf_power)
     return Bags(ids, np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]), weights, roles)

@@ -16,7 +16,8 @@ from tokenizers import Tokenizer
 from rolevec.encoders.folder import role_prompts
 from rolevec.encoders.tokens import read_tokenizer
 from rolevec.errors import ModelNotAvailable
-from rolevec.training.export import Bits, export
+from rolevec.training.export import export
+from rolevec.training.quantising import Bits
 from rolevec.vectors import MIN_NORM
 
 Table = npt.NDArray[np.float32]

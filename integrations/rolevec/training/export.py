@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,8 @@ from safetensors.numpy import save
 from tokenizers import Tokenizer
 
 from rolevec.models.static_card import FORMAT, FORMAT_VERSION
-from rolevec.training.quantising import pack
+from rolevec.training.quantising import Bits, pack
 from rolevec.training.tokenizer import save_tokenizer
-
-Bits: TypeAlias = Literal[2, 4, 8, 16]
 
 
 def export(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from rolevec.encoders.rows import CODED, CODES, FOUR_BIT_ZERO
 
 Floats = npt.NDArray[np.float32]
+Bits: TypeAlias = Literal[2, 4, 8, 16]
 
 # Shares of a row's largest weight that are tried as its last step.
 _CUTS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65)
@@ -114,14 +115,14 @@ def _nearest(points: Floats, centres: Floats) -> npt.NDArray[np.intp]:
     return nearest
 
 
-def pack(table: Floats, bits: Literal[2, 4, 8, 16], seed: int = 0) -> dict[str, npt.NDArray[Any]]:
+def pack(table: Floats, bits: Bits) -> dict[str, npt.NDArray[Any]]:
     """The tensors of a table in so many bits a weight, as `TokenTable` reads them.
 
     Raises:
         ValueError: float16 cannot carry a weight.
     """
     if bits == 2:
-        codes, scales, books = encode_products(table, seed)
+        codes, scales, books = encode_products(table)
         return {"embeddings": codes, "scales": scales, "codebooks": books}
     if bits != 16:
         rows, scales = quantise(table, bits)
