@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,15 @@ from torch.nn.functional import embedding_bag
 from rolevec.training.batches import Bags, Batch
 from rolevec.training.config import TrainConfig
 from rolevec.training.learned import LearnedMatrix
-from rolevec.training.losses import info_nce
+from rolevec.training.losses import Slopes
 from rolevec.training.negatives import false_negatives
 from rolevec.training.teaching import Teaching
-from rolevec.training.unit import unit
+from rolevec.training.unit import Units
 
 # Steps over which a loss is averaged.
 WINDOW = 100
+# Rows that are moved at once.
+_ROWS = 256
 _CHECKPOINT, _STATE = "checkpoint.safetensors", "checkpoint.json"
 
 
@@ -68,19 +71,15 @@ class TableLearner:
     def learn(self, batch: Batch) -> None:
         """One step."""
         both = _joined(batch.left, batch.right)
-        with torch.no_grad():
-            sums = weighted_sums(self.rows, both)
-        sums.requires_grad_(True)
-        left, right = self._mapped(sums, both).tensor_split(2)
-        loss = self._loss(left, right, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        assert sums.grad is not None
+        vectors = _Vectors(weighted_sums(self.rows, both), self._asking(both), self.query_map)
+        sides = Slopes(*vectors.rows.tensor_split(2))
+        loss = self._loss(sides, batch)
+        self._update(both, vectors.back(torch.cat([sides.to_left, sides.to_right])))
         if self.query_map:
             self.query_map.step(self._decay())
-        self._update(both, sums.grad)
         if self._teaching:
             self._teaching.step()
-        self._note(float(loss.detach()), len(batch.left_keys))
+        self._note(loss, len(batch.left_keys))
 
     def _note(self, loss: float, pairs: int) -> None:
         self.step += 1
@@ -103,41 +102,37 @@ class TableLearner:
         loss = np.mean(self._window) if self._window else self.losses[-1]
         return f"loss {loss:.3f}, {rate:,.0f} pairs/s"
 
-    def _loss(self, left: torch.Tensor, right: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def _loss(self, sides: Slopes, batch: Batch) -> float:
         config = self._config
         masked = false_negatives(batch.left_keys, batch.right_keys)
-        loss = info_nce(left, right, config.similarity_scale, masked)
+        loss = sides.info_nce(config.similarity_scale, masked)
         if self._teaching:
-            taught = self._teaching.loss(left, right, batch.right_keys)
-            loss = loss if taught is None else loss + taught
-        if not config.matryoshka:
-            return loss
-        few = min(config.matryoshka_batch, len(left))
+            loss += self._teaching.loss(sides, batch.right_keys)
+        few = min(config.matryoshka_batch, len(sides.left))
         masked = false_negatives(batch.left_keys[:few], batch.right_keys[:few])
         for dim in config.matryoshka:
-            part = info_nce(left[:few, :dim], right[:few, :dim], config.similarity_scale, masked)
-            loss = loss + part * config.matryoshka_weight
+            loss += sides.nested(
+                dim, few, config.similarity_scale, masked, config.matryoshka_weight
+            )
         return loss
 
-    def _mapped(self, sums: torch.Tensor, bag: Bags) -> torch.Tensor:
-        """Sums, of which queries have gone through their matrix, if there is one."""
-        if self.query_map is None:
-            return sums
-        queries = torch.from_numpy(np.flatnonzero(bag.roles == self._query))
-        units = unit(sums)
-        return units.index_add(0, queries, self.query_map.times(units.index_select(0, queries)))
+    def _asking(self, bag: Bags) -> torch.Tensor:
+        """Numbers of the queries."""
+        return torch.from_numpy(np.flatnonzero(bag.roles == self._query))
 
     def vectors(self, bag: Bags) -> torch.Tensor:
         """Unit vectors of texts; shape (texts, dim)."""
-        with torch.no_grad():
-            return unit(self._mapped(weighted_sums(self.rows, bag), bag))
+        sums = weighted_sums(self.rows, bag)
+        return _Vectors(sums, self._asking(bag), self.query_map).rows
 
     def _update(self, bag: Bags, gradient: torch.Tensor) -> None:
-        touched, slopes = row_slopes(bag, gradient)
-        self._squares.index_add_(0, touched, vector_norm(slopes, dim=1).square() / slopes.shape[1])
         step = self._config.learning_rate * self._decay()
-        steps = step / (self._squares[touched].sqrt() + 1e-12)
-        self.rows.index_add_(0, touched, slopes.mul_(-steps[:, None]))
+        for touched, slopes in row_slopes(bag, gradient):
+            moved = vector_norm(slopes, dim=1).square_().div_(slopes.shape[1])
+            squares = self._squares[touched].add_(moved)
+            self._squares[touched] = squares
+            steps = step / (squares.sqrt_() + 1e-12)
+            self.rows.index_add_(0, touched, slopes.mul_(-steps[:, None]))
 
     def _decay(self) -> float:
         """Share of the highest step length that this step takes."""
@@ -181,6 +176,31 @@ class TableLearner:
         self._before = state["seconds"]
 
 
+class _Vectors:
+    """Unit vectors of sums of rows, of which queries have gone through their matrix.
+
+    Attributes:
+        rows: shape (texts, dim).
+    """
+
+    def __init__(
+        self, sums: torch.Tensor, queries: torch.Tensor, query_map: LearnedMatrix | None
+    ) -> None:
+        self._units, self._queries, self._map = Units.of(sums), queries, query_map
+        self.rows = self._units.rows
+        if query_map is not None:
+            self._asked = self.rows[queries]
+            self._moved = Units.of(self._asked + query_map.times(self._asked))
+            self.rows = self.rows.index_copy(0, queries, self._moved.rows)
+
+    def back(self, slopes: torch.Tensor) -> torch.Tensor:
+        """From slopes along the vectors to those along the sums, in place."""
+        if self._map is not None:
+            moved = self._moved.back(slopes[self._queries])
+            slopes[self._queries] = moved + self._map.back(self._asked, moved)
+        return self._units.back(slopes)
+
+
 def weighted_sums(rows: torch.Tensor, bag: Bags) -> torch.Tensor:
     """Sums of rows by bag; shape (texts, dim)."""
     return embedding_bag(
@@ -193,31 +213,36 @@ def weighted_sums(rows: torch.Tensor, bag: Bags) -> torch.Tensor:
     )
 
 
-def row_slopes(bag: Bags, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """From the gradient of sums to that of rows.
+def row_slopes(bag: Bags, gradient: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """From the gradient of sums to that of rows, a few rows at a time, which stay in the cache.
 
     Args:
         bag: what was added up.
         gradient: of each sum; shape (texts, dim).
 
-    Returns:
-        The rows that were met, ascending, shape (n,), and their gradients, shape (n, dim).
+    Yields:
+        Rows that were met, ascending, shape (n,), and their gradients, shape (n, dim).
     """
     # The gradient of a row is the sum over its occurrences of the gradient of the bag it lies
     # in: again a sum over bags, of bag numbers sorted by token.
     lengths = np.diff(bag.offsets)
     owner = np.repeat(np.arange(len(lengths)), lengths)
     order = np.argsort(bag.ids, kind="stable")
-    ranked = bag.ids[order]
-    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
-    slopes = embedding_bag(
-        torch.from_numpy(owner[order]),
-        gradient,
-        torch.from_numpy(starts),
-        mode="sum",
-        per_sample_weights=torch.from_numpy(bag.weights[order]),
-    )
-    return torch.from_numpy(ranked[starts]), slopes
+    ranked, owner, weights = bag.ids[order], owner[order], bag.weights[order]
+    first = np.concatenate([[True], ranked[1:] != ranked[:-1], [True]])
+    bounds = np.flatnonzero(first[: len(ranked) + 1])
+    for start in range(0, len(bounds) - 1, _ROWS):
+        part = bounds[start : start + _ROWS + 1]
+        inside = slice(part[0], part[-1])
+        slopes = embedding_bag(
+            torch.from_numpy(owner[inside]),
+            gradient,
+            torch.from_numpy(part - part[0]),
+            include_last_offset=True,
+            mode="sum",
+            per_sample_weights=torch.from_numpy(weights[inside]),
+        )
+        yield torch.from_numpy(ranked[part[:-1]]), slopes
 
 
 def _joined(left: Bags, right: Bags) -> Bags:

@@ -10,9 +10,9 @@ import torch
 
 from rolevec.training.config import TrainConfig
 from rolevec.training.learned import LearnedMatrix
-from rolevec.training.losses import neighbourhoods
+from rolevec.training.losses import Slopes
 from rolevec.training.teacher import Teacher
-from rolevec.training.unit import unit
+from rolevec.training.unit import Units, unit
 
 _FEWEST = 64
 _HEAD_RATE = 2e-3
@@ -41,28 +41,28 @@ class Teaching:
         some = teacher.vectors[:: max(1, len(teacher.vectors) // 10_000)]
         self._common = torch.from_numpy(some.astype(np.float32).mean(axis=0))
 
-    def loss(
-        self, left: torch.Tensor, right: torch.Tensor, right_keys: npt.NDArray[np.int64]
-    ) -> torch.Tensor | None:
-        """Of n pairs (n, dim), those whose right side the teacher knows; None if it is too few."""
+    def loss(self, sides: Slopes, right_keys: npt.NDArray[np.int64]) -> float:
+        """Of those pairs whose right side the teacher knows; 0 if it is too few."""
         found, vectors = self._teacher.find(right_keys, self._config.teacher_batch)
         if len(found) < _FEWEST:
-            return None
-        places, seen = torch.from_numpy(found), torch.from_numpy(vectors)
-        # Plain indexing has a gradient that is many times slower on a CPU.
-        left, right = left.index_select(0, places), right.index_select(0, places)
-        loss = self._config.neighbour_weight * neighbourhoods(
-            left, right, unit(seen), self._config.similarity_scale, self._config.teacher_scale
+            return 0.0
+        config, places, seen = self._config, torch.from_numpy(found), torch.from_numpy(vectors)
+        part = sides.pick(places)
+        loss = part.neighbourhoods(
+            unit(seen), config.similarity_scale, config.teacher_scale, config.neighbour_weight
         )
         target = unit(seen - self._common)
-        for side in (left, right):
-            reached = unit(self._head.times(unit(side)))
-            missed = 1 - (reached * target).sum(dim=1).mean()
-            loss = loss + self._config.target_weight * missed
+        for rows, slopes in ((part.left, part.to_left), (part.right, part.to_right)):
+            reached = Units.of(self._head.times(rows))
+            missed = 1 - (reached.rows * target).sum(dim=1).mean()
+            loss += config.target_weight * float(missed)
+            slope = reached.back(target * (-config.target_weight / len(target)))
+            slopes.add_(self._head.back(rows, slope))
+        sides.put_back(places, part)
         return loss
 
     def step(self) -> None:
-        """Learn from the gradient of the last loss."""
+        """Learn from the last loss."""
         self._head.step()
 
     def state(self) -> dict[str, npt.NDArray[np.float32]]:

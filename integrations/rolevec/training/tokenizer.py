@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from math import log
 from pathlib import Path
 
@@ -24,6 +23,8 @@ from rolevec.training.data import language_shares, source_weight
 
 UNKNOWN = "<unk>"
 _RESERVOIR = 30_000
+# Of a score behind the point; more would be a third of the file and tell no two pieces apart.
+_DIGITS = 4
 _LONGEST = 16
 # Soft hyphen, joiners' neighbours and direction marks are invisible noise; the zero-width joiners
 # themselves (200c, 200d) matter in Persian and Indic spelling. Hebrew points, Arabic vowel signs
@@ -142,7 +143,8 @@ def train_tokenizer(
 
     The trainer takes its candidates from substrings of distinct words, so a frequent word that is
     part of no other word is never one, and is cut into pieces without meaning. A share of the
-    table is therefore given to the most frequent whole words, scored by their own frequency.
+    table is therefore given to whole words, scored by their own frequency: those first that save
+    most pieces, so that scripts and languages whose words are cut small get more of them.
 
     Args:
         lines: text to learn from, already balanced over languages.
@@ -177,16 +179,19 @@ def train_tokenizer(
 def _with_words(
     pieces: list[tuple[str, float]], tokenizer: Tokenizer, lines: list[str], room: int
 ) -> list[tuple[str, float]]:
-    """Fill ``pieces`` up to ``room`` with the most frequent words that are not among them."""
+    """Fill ``pieces`` up to ``room`` with the words that save most: how often, times how many."""
     known = {piece for piece, _ in pieces}
     counts: Counter[str] = Counter()
     splitter, normalizer = tokenizer.pre_tokenizer, tokenizer.normalizer
     for line in lines:
         counts.update(w for w, _ in splitter.pre_tokenize_str(normalizer.normalize_str(line)))
     total = sum(counts.values())
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    words = ((w, n) for w, n in ranked if n > 1 and len(w) <= _LONGEST and w not in known)
-    return pieces + [(w, log(n / total)) for w, n in islice(words, room - len(pieces))]
+    words = [w for w, n in counts.items() if n > 1 and len(w) <= _LONGEST and w not in known]
+    cut = models.Unigram(pieces, unk_id=0)
+    saved = {w: counts[w] * (len(cut.tokenize(w)) - 1) for w in words}
+    ranked = sorted(words, key=lambda w: (-saved[w], w))
+    scored = [(w, log(counts[w] / total)) for w in ranked[: room - len(pieces)]]
+    return [(piece, round(score, _DIGITS)) for piece, score in pieces + scored]
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:

@@ -118,8 +118,8 @@ class Tuner:
         slopes = torch.zeros_like(self.moves)
         for bag, gradient in sides:
             assert gradient is not None
-            touched, part = row_slopes(bag, gradient)
-            slopes.index_add_(0, touched, part)
+            for touched, part in row_slopes(bag, gradient):
+                slopes.index_add_(0, touched, part)
         moved = slopes.square().mean(dim=1)
         self._squares += moved
         at = torch.nonzero(moved)[:, 0]

@@ -1,7 +1,8 @@
-"""Rows of length 1, with a gradient that is cheap on a CPU."""
+"""Rows of length 1, and slopes along them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,12 +11,38 @@ import torch
 _SHORTEST = 1e-12
 
 
-def unit(rows: torch.Tensor) -> torch.Tensor:
-    """Rows (n, dim) divided by their lengths.
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Rows divided by their lengths.
 
-    `torch.nn.functional.normalize` gives the same; the gradient here takes a third of its time,
-    because it is what is left of the slope without the part along the row, and not that of a norm,
-    a clamp and a division one by one.
+    Attributes:
+        rows: shape (n, dim).
+        shrunk: what each was multiplied with; shape (n, 1).
+    """
+
+    rows: torch.Tensor
+    shrunk: torch.Tensor
+
+    @classmethod
+    def of(cls, rows: torch.Tensor) -> Units:
+        """Divide rows (n, dim) by their lengths."""
+        lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+        shrunk = lengths.clamp_(min=_SHORTEST).reciprocal_()
+        return cls(rows * shrunk, shrunk)
+
+    def back(self, slopes: torch.Tensor) -> torch.Tensor:
+        """From slopes along these rows to those along the rows as they were, in place.
+
+        It is what is left of a slope without the part along the row, over the row's length.
+        """
+        along = torch.linalg.vecdot(self.rows, slopes).unsqueeze(1)
+        return slopes.addcmul_(self.rows, along, value=-1).mul_(self.shrunk)
+
+
+def unit(rows: torch.Tensor) -> torch.Tensor:
+    """Rows (n, dim) divided by their lengths, for automatic differentiation.
+
+    `torch.nn.functional.normalize` gives the same; the gradient here takes a third of its time.
     """
     apply: Any = _Unit.apply
     made: torch.Tensor = apply(rows)
@@ -25,14 +52,10 @@ def unit(rows: torch.Tensor) -> torch.Tensor:
 class _Unit(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: torch.Tensor) -> torch.Tensor:
-        lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-        shrunk = lengths.clamp_(min=_SHORTEST).reciprocal_()
-        made: torch.Tensor = rows * shrunk
-        ctx.save_for_backward(made, shrunk)
-        return made
+        made = Units.of(rows)
+        ctx.save_for_backward(made.rows, made.shrunk)
+        return made.rows
 
     @staticmethod
     def backward(ctx: Any, *slopes: torch.Tensor) -> Any:
-        made, shrunk = ctx.saved_tensors
-        along = torch.linalg.vecdot(made, slopes[0]).unsqueeze(1)
-        return torch.addcmul(slopes[0], made, along, value=-1).mul_(shrunk)
+        return Units(*ctx.saved_tensors).back(slopes[0].clone())

@@ -16,7 +16,6 @@ from rolevec.training.config import TrainConfig
 from rolevec.training.data import language_shares, read_pairs, source_weight, text_key
 from rolevec.training.negatives import false_negatives
 from rolevec.training.teacher import Teacher, ask_teacher
-from rolevec.training.tokenizer import blank_tokenizer
 
 WORDS = {
     "dog": "hund", "cat": "katze", "house": "haus", "tree": "baum", "river": "fluss",
@@ -172,28 +171,6 @@ def test_pairs_that_share_a_side_are_no_negatives(keys):
     assert found == expected
 
 
-def test_the_loss_and_its_gradient_are_those_of_two_cross_entropies():
-    import torch
-    from torch.nn.functional import cross_entropy, normalize
-
-    from rolevec.training.losses import info_nce
-
-    generator = torch.Generator().manual_seed(0)
-    sides = [torch.randn(32, 8, generator=generator, requires_grad=True) for _ in range(2)]
-    masked = (np.array([0, 3]), np.array([5, 1]))
-    scores = normalize(sides[0]) @ normalize(sides[1]).T * 20
-    scores = scores.index_put(
-        (torch.tensor([0, 3]), torch.tensor([5, 1])), torch.tensor(-torch.inf)
-    )
-    target = torch.arange(32)
-    plain = (cross_entropy(scores, target) + cross_entropy(scores.T, target)) / 2
-    ours = info_nce(*sides, 20.0, masked)
-    assert ours.item() == pytest.approx(plain.item(), rel=0.01)
-    expected = torch.autograd.grad(plain, sides)
-    for found, wanted in zip(torch.autograd.grad(ours, sides), expected, strict=True):
-        assert torch.allclose(found, wanted, atol=0.02 * wanted.abs().max().item())
-
-
 def test_texts_that_the_teacher_finds_alike_come_closer(data, tmp_path):
     from rolevec.training import train
 
@@ -232,40 +209,6 @@ def test_a_teacher_knows_the_texts_of_its_language(data, tmp_path):
         ask_teacher("fake-teacher:x", pairs, "xyz", 100, 0, progress=False)
 
 
-def test_a_text_is_not_its_own_neighbour():
-    import torch
-    from torch.nn.functional import normalize
-
-    from rolevec.training.losses import neighbourhoods
-
-    generator = torch.Generator().manual_seed(0)
-    left, right, seen = (torch.randn(16, 8, generator=generator) for _ in range(3))
-    found = neighbourhoods(left, right, normalize(seen), 20.0, 16.0)
-    apart = ~torch.eye(16, dtype=torch.bool)
-    target = normalize(seen) @ normalize(seen).T * 16
-    scores = normalize(left) @ normalize(right).T * 20
-    expected = 0.0
-    for i in range(16):
-        share = target[i][apart[i]].softmax(dim=0)
-        for row in (scores[i], scores[:, i]):
-            expected -= float((share * row[apart[i]].log_softmax(dim=0)).sum()) / 32
-    assert float(found) == pytest.approx(expected, rel=0.02)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("Ο Άνθρωπος ΤΗΣ ΟΔΟΥ", "ο ανθρωπος της οδού"),
-        ("الأُسْرَةُ إلى", "الاسرة الي"),
-        ("שָׁלוֹם", "שלום"),
-        ("ёлка", "елка"),
-    ],
-)
-def test_spellings_of_one_word_are_one_word(one, other):
-    normalizer = blank_tokenizer().normalizer
-    assert normalizer.normalize_str(one) == normalizer.normalize_str(other)
-
-
 def test_the_recipe_of_the_bundled_model_is_readable(tmp_path):
     from importlib.resources import files
 
@@ -273,16 +216,3 @@ def test_the_recipe_of_the_bundled_model_is_readable(tmp_path):
     read = TrainConfig.from_toml(str(recipe), data=tmp_path, output=tmp_path)
     assert read.name == "embed-light"
     json.dumps(read.to_dict())
-
-
-def test_unit_rows_have_the_gradient_of_a_division_by_the_length():
-    import torch
-    from torch.nn.functional import normalize
-
-    from rolevec.training.unit import unit
-
-    generator = torch.Generator().manual_seed(0)
-    rows = torch.randn(5, 7, generator=generator, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(unit, rows)
-    rows = torch.tensor([[3.0, 4.0], [0.0, 0.0], [1e-20, 0.0]], requires_grad=True)
-    assert torch.equal(unit(rows), normalize(rows))
