@@ -9,14 +9,13 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pages import roles
+
 HERE = Path(__file__).parent
 MODEL = HERE.parent / "integrations" / "rolevec" / "models" / "light"
 REPORT, SOURCES = HERE / "results" / "light.json", HERE / "data" / "sources.tsv"
-ROLES, TRIPLES = HERE / "results" / "light-roles.json", HERE / "results" / "light-triples.json"
-PEERS, PARAPHRASES = (
-    HERE / "results" / "light-peers.json",
-    HERE / "results" / "light-paraphrases.json",
-)
+PEERS, TRIPLES = HERE / "results" / "light-peers.json", HERE / "results" / "light-triples.json"
+PARAPHRASES = HERE / "results" / "light-paraphrases.json"
 PAGE, DATA = HERE / "results" / "light-model-card.md", MODEL / "card.json"
 
 # Codes of the test sets -> those of the training text, where they differ.
@@ -154,15 +153,6 @@ def peer_table(rows: list, head: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-def roles() -> str:
-    rows = json.loads(ROLES.read_text(encoding="utf-8"))["ndcg@10"]
-    names = list(next(iter(rows.values())))
-    lines = [f"| data set | {' | '.join(names)} |", f"|---|{'--:|' * len(names)}"]
-    for dataset, cells in rows.items():
-        lines.append(f"| {dataset} | {' | '.join(f'{100 * cells[n]:.1f}' for n in names)} |")
-    return "\n".join(lines)
-
-
 def right_triples(path: Path) -> tuple[int, int]:
     """Triples that the model gets right, and all."""
     scored = json.loads(path.read_text(encoding="utf-8"))["scores"]
@@ -226,7 +216,7 @@ def page() -> str:
         "limits": "\n".join(f"- {limit}" for limit in card["limits"]),
         "scores": score_table(card["scores"], pairs),
         "pairs_by_language": ", ".join(f"{lang} {count:,}" for lang, count in most),
-        "roles": roles(),
+        "roles": roles().rstrip(),
         "triples": right_triples(TRIPLES)[0],
         "paraphrases": paraphrases[0],
         "all_paraphrases": paraphrases[1],
