@@ -24,3 +24,19 @@ def test_either_way_the_nearest_are_found(least, tmp_path, monkeypatch):
         collection.add_vectors([f"text {i}" for i in range(300)], rows)
         found = [collection.search_by_vector(row, k=1)[0].text for row in rows[:20]]
     assert found == [f"text {i}" for i in range(20)]
+
+
+def test_a_relative_store_stays_where_it_is_when_the_process_moves(tmp_path, monkeypatch):
+    rows = np.eye(8, dtype=np.float32)
+    texts = [f"text {i}" for i in range(8)]
+    monkeypatch.chdir(tmp_path)
+    collection = Collection.open("documents", VectorsOnly(8), store="here")
+    collection.add_vectors(texts[:4], rows[:4])
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    collection.add_vectors(texts[4:], rows[4:])
+    collection.optimize()
+    collection.close()
+    assert not list((tmp_path / "elsewhere").iterdir())
+    with Collection.open("documents", VectorsOnly(8), store=tmp_path / "here") as again:
+        assert [again.search_by_vector(row, k=1)[0].text for row in rows] == texts

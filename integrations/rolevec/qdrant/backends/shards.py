@@ -241,7 +241,8 @@ def acquire(folder: Path, *, create: bool) -> Shard:
             if not create and not (folder / SIDECAR).exists() and not (folder / _SHARD).exists():
                 raise CollectionNotFound(f"there is no collection at {folder}")
             folder.mkdir(parents=True, exist_ok=True)
-            shard = _OPEN[key] = Shard(folder)
+            # Absolute, because the process may change its directory while the shard is open.
+            shard = _OPEN[key] = Shard(folder.absolute())
         shard.users += 1
         return shard
 
