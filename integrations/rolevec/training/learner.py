@@ -74,7 +74,7 @@ class TableLearner:
         vectors = _Vectors(weighted_sums(self.rows, both), self._asking(both), self.query_map)
         sides = Slopes(*vectors.rows.tensor_split(2))
         loss = self._loss(sides, batch)
-        self._update(both, vectors.back(torch.cat([sides.to_left, sides.to_right])))
+        self._update(both, vectors.back(sides.both))
         if self.query_map:
             self.query_map.step(self._decay())
         if self._teaching:
@@ -191,11 +191,12 @@ class _Vectors:
         if query_map is not None:
             self._asked = self.rows[queries]
             self._moved = Units.of(self._asked + query_map.times(self._asked))
-            self.rows = self.rows.index_copy(0, queries, self._moved.rows)
+            self.rows.index_copy_(0, queries, self._moved.rows)
 
     def back(self, slopes: torch.Tensor) -> torch.Tensor:
-        """From slopes along the vectors to those along the sums, in place."""
+        """From slopes along the vectors to those along the sums, in place; once, at the end."""
         if self._map is not None:
+            self.rows.index_copy_(0, self._queries, self._asked)
             moved = self._moved.back(slopes[self._queries])
             slopes[self._queries] = moved + self._map.back(self._asked, moved)
         return self._units.back(slopes)

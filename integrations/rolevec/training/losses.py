@@ -23,12 +23,14 @@ class Slopes:
         right: shape (n, dim); row i belongs to ``left[i]``.
 
     Attributes:
-        to_left: sum of the slopes along ``left``; shape (n, dim). ``to_right`` likewise.
+        both: sums of the slopes along ``left`` and below them along ``right``; shape (2n, dim).
+        to_left: the first half of them. ``to_right`` is the second.
     """
 
     def __init__(self, left: torch.Tensor, right: torch.Tensor) -> None:
         self.left, self.right = left, right
-        self.to_left, self.to_right = torch.zeros_like(left), torch.zeros_like(right)
+        self.both = left.new_zeros(2 * len(left), left.shape[1])
+        self.to_left, self.to_right = self.both.tensor_split(2)
 
     def info_nce(
         self, scale: float, masked: tuple[Positions, Positions], weight: float = 1.0
@@ -124,12 +126,13 @@ def _both_ways(
     None asks for the diagonal alone, twice.
     """
     one, other = sides.left.bfloat16(), sides.right.bfloat16()
+    scaled = (sides.left * scale).bfloat16()
     n, starts = len(one), range(0, len(one), _BLOCK)
     blocks, by_row, reached = [], [], torch.zeros(())
     by_column = torch.zeros(n)
     for number, start in enumerate(starts):
         # A cosine is at most 1, so this keeps every exponent below zero.
-        shares = (one[start : start + _BLOCK] @ other.T).float().sub_(1).mul_(scale)
+        shares = (scaled[start : start + _BLOCK] @ other.T).float().sub_(scale)
         if asked is None:
             reached += 2 * shares.diagonal(start).sum()
         else:
@@ -141,16 +144,17 @@ def _both_ways(
         blocks.append(shares)
     rows = torch.cat(by_row)
     loss = (rows.log().sum() + by_column.log().sum() - reached) / (2 * n)
-    rows.reciprocal_()
-    by_column.reciprocal_()
+    # What a slope is times, put into the sums, which are small.
+    share = weight * scale / (2 * n)
+    rows, by_column = share / rows, share / by_column
     for number, (start, shares) in enumerate(zip(starts, blocks, strict=True)):
         part = slice(start, start + _BLOCK)
         shares.mul_(rows[part, None] + by_column)
         if asked is None:
-            shares.diagonal(start).sub_(2)
+            shares.diagonal(start).sub_(2 * share)
         else:
-            shares.sub_(asked[number])
-        slope = shares.mul_(weight * scale / (2 * n)).bfloat16()
+            shares.sub_(asked[number], alpha=share)
+        slope = shares.bfloat16()
         sides.to_left[part] += slope @ other
         sides.to_right += slope.T @ one[part]
     return float(loss) * weight

@@ -9,6 +9,8 @@ import torch
 
 # As in torch's own `normalize`: a row of zeros stays one.
 _SHORTEST = 1e-12
+# Rows that are worked on at once, so that they stay in the cache.
+_BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,11 @@ class Units:
 
         It is what is left of a slope without the part along the row, over the row's length.
         """
-        along = torch.linalg.vecdot(self.rows, slopes).unsqueeze(1)
-        return slopes.addcmul_(self.rows, along, value=-1).mul_(self.shrunk)
+        parts = (self.rows, self.shrunk, slopes)
+        for rows, shrunk, some in zip(*(torch.split(part, _BLOCK) for part in parts), strict=True):
+            along = torch.linalg.vecdot(rows, some).unsqueeze(1)
+            some.addcmul_(rows, along, value=-1).mul_(shrunk)
+        return slopes
 
 
 def unit(rows: torch.Tensor) -> torch.Tensor:
