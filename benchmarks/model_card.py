@@ -6,10 +6,9 @@ python benchmarks/model_card.py          # from its config.json and the reports 
 import csv
 import hashlib
 import json
+import runpy
 from datetime import UTC, datetime
 from pathlib import Path
-
-from pages import roles
 
 HERE = Path(__file__).parent
 MODEL = HERE.parent / "integrations" / "rolevec" / "models" / "light"
@@ -216,7 +215,7 @@ def page() -> str:
         "limits": "\n".join(f"- {limit}" for limit in card["limits"]),
         "scores": score_table(card["scores"], pairs),
         "pairs_by_language": ", ".join(f"{lang} {count:,}" for lang, count in most),
-        "roles": roles().rstrip(),
+        "roles": runpy.run_path(str(HERE / "pages.py"))["roles"]().rstrip(),
         "triples": right_triples(TRIPLES)[0],
         "paraphrases": paraphrases[0],
         "all_paraphrases": paraphrases[1],

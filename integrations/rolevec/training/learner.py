@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,20 +11,17 @@ import numpy.typing as npt
 import torch
 from safetensors.numpy import load_file, save_file
 from torch.linalg import vector_norm
-from torch.nn.functional import embedding_bag
 
 from rolevec.training.batches import Bags, Batch
 from rolevec.training.config import TrainConfig
 from rolevec.training.learned import LearnedMatrix
 from rolevec.training.losses import Slopes
 from rolevec.training.negatives import false_negatives
+from rolevec.training.sums import Vectors, row_slopes, weighted_sums
 from rolevec.training.teaching import Teaching
-from rolevec.training.unit import Units
 
 # Steps over which a loss is averaged.
 WINDOW = 100
-# Rows that are moved at once.
-_ROWS = 256
 _CHECKPOINT, _STATE = "checkpoint.safetensors", "checkpoint.json"
 
 
@@ -71,7 +67,7 @@ class TableLearner:
     def learn(self, batch: Batch) -> None:
         """One step."""
         both = _joined(batch.left, batch.right)
-        vectors = _Vectors(weighted_sums(self.rows, both), self._asking(both), self.query_map)
+        vectors = Vectors(weighted_sums(self.rows, both), self._asking(both), self.query_map)
         sides = Slopes(*vectors.rows.tensor_split(2))
         loss = self._loss(sides, batch)
         self._update(both, vectors.back(sides.both))
@@ -123,7 +119,7 @@ class TableLearner:
     def vectors(self, bag: Bags) -> torch.Tensor:
         """Unit vectors of texts; shape (texts, dim)."""
         sums = weighted_sums(self.rows, bag)
-        return _Vectors(sums, self._asking(bag), self.query_map).rows
+        return Vectors(sums, self._asking(bag), self.query_map).rows
 
     def _update(self, bag: Bags, gradient: torch.Tensor) -> None:
         step = self._config.learning_rate * self._decay()
@@ -174,76 +170,6 @@ class TableLearner:
             part.restore(arrays)
         self.step, self.losses = state["step"], state["losses"]
         self._before = state["seconds"]
-
-
-class _Vectors:
-    """Unit vectors of sums of rows, of which queries have gone through their matrix.
-
-    Attributes:
-        rows: shape (texts, dim).
-    """
-
-    def __init__(
-        self, sums: torch.Tensor, queries: torch.Tensor, query_map: LearnedMatrix | None
-    ) -> None:
-        self._units, self._queries, self._map = Units.of(sums), queries, query_map
-        self.rows = self._units.rows
-        if query_map is not None:
-            self._asked = self.rows[queries]
-            self._moved = Units.of(self._asked + query_map.times(self._asked))
-            self.rows.index_copy_(0, queries, self._moved.rows)
-
-    def back(self, slopes: torch.Tensor) -> torch.Tensor:
-        """From slopes along the vectors to those along the sums, in place; once, at the end."""
-        if self._map is not None:
-            self.rows.index_copy_(0, self._queries, self._asked)
-            moved = self._moved.back(slopes[self._queries])
-            slopes[self._queries] = moved + self._map.back(self._asked, moved)
-        return self._units.back(slopes)
-
-
-def weighted_sums(rows: torch.Tensor, bag: Bags) -> torch.Tensor:
-    """Sums of rows by bag; shape (texts, dim)."""
-    return embedding_bag(
-        torch.from_numpy(bag.ids),
-        rows,
-        torch.from_numpy(bag.offsets),
-        include_last_offset=True,
-        mode="sum",
-        per_sample_weights=torch.from_numpy(bag.weights),
-    )
-
-
-def row_slopes(bag: Bags, gradient: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """From the gradient of sums to that of rows, a few rows at a time, which stay in the cache.
-
-    Args:
-        bag: what was added up.
-        gradient: of each sum; shape (texts, dim).
-
-    Yields:
-        Rows that were met, ascending, shape (n,), and their gradients, shape (n, dim).
-    """
-    # The gradient of a row is the sum over its occurrences of the gradient of the bag it lies
-    # in: again a sum over bags, of bag numbers sorted by token.
-    lengths = np.diff(bag.offsets)
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    order = np.argsort(bag.ids, kind="stable")
-    ranked, owner, weights = bag.ids[order], owner[order], bag.weights[order]
-    first = np.concatenate([[True], ranked[1:] != ranked[:-1], [True]])
-    bounds = np.flatnonzero(first[: len(ranked) + 1])
-    for start in range(0, len(bounds) - 1, _ROWS):
-        part = bounds[start : start + _ROWS + 1]
-        inside = slice(part[0], part[-1])
-        slopes = embedding_bag(
-            torch.from_numpy(owner[inside]),
-            gradient,
-            torch.from_numpy(part - part[0]),
-            include_last_offset=True,
-            mode="sum",
-            per_sample_weights=torch.from_numpy(weights[inside]),
-        )
-        yield torch.from_numpy(ranked[part[:-1]]), slopes
 
 
 def _joined(left: Bags, right: Bags) -> Bags:

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from rolevec.training.batches import Bags
-from rolevec.training.learner import row_slopes, weighted_sums
+from rolevec.training.sums import row_slopes, weighted_sums
 from rolevec.training.tune_config import TuneConfig
 from rolevec.training.unit import unit
 
