@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from math import log
 from pathlib import Path
 
@@ -143,8 +144,7 @@ def train_tokenizer(
 
     The trainer takes its candidates from substrings of distinct words, so a frequent word that is
     part of no other word is never one, and is cut into pieces without meaning. A share of the
-    table is therefore given to whole words, scored by their own frequency: those first that save
-    most pieces, so that scripts and languages whose words are cut small get more of them.
+    table is therefore given to the most frequent whole words, scored by their own frequency.
 
     Args:
         lines: text to learn from, already balanced over languages.
@@ -179,18 +179,16 @@ def train_tokenizer(
 def _with_words(
     pieces: list[tuple[str, float]], tokenizer: Tokenizer, lines: list[str], room: int
 ) -> list[tuple[str, float]]:
-    """Fill ``pieces`` up to ``room`` with the words that save most: how often, times how many."""
+    """Fill ``pieces`` up to ``room`` with the most frequent words that are not among them."""
     known = {piece for piece, _ in pieces}
     counts: Counter[str] = Counter()
     splitter, normalizer = tokenizer.pre_tokenizer, tokenizer.normalizer
     for line in lines:
         counts.update(w for w, _ in splitter.pre_tokenize_str(normalizer.normalize_str(line)))
     total = sum(counts.values())
-    words = [w for w, n in counts.items() if n > 1 and len(w) <= _LONGEST and w not in known]
-    cut = models.Unigram(pieces, unk_id=0)
-    saved = {w: counts[w] * (len(cut.tokenize(w)) - 1) for w in words}
-    ranked = sorted(words, key=lambda w: (-saved[w], w))
-    scored = [(w, log(counts[w] / total)) for w in ranked[: room - len(pieces)]]
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    words = ((w, n) for w, n in ranked if n > 1 and len(w) <= _LONGEST and w not in known)
+    scored = [(w, log(n / total)) for w, n in islice(words, room - len(pieces))]
     return [(piece, round(score, _DIGITS)) for piece, score in pieces + scored]
 
 
