@@ -37,6 +37,8 @@ class TrainConfig(Recipe):
         batch: pairs in one step.
         learning_rate: highest step length; it falls linearly to zero after the warm-up.
         warmup: share of the steps in which the step length rises.
+        weight_decay: each step shrinks all rows by its length times this (decoupled weight decay:
+            Loshchilov, Hutter, ICLR 2019).
         tf_power: a token met n times in a text counts n to this power; see `damp`.
         query_map: learn a matrix that moves queries towards the documents they ask for.
         query_map_rate: step length of that matrix.
@@ -82,6 +84,7 @@ class TrainConfig(Recipe):
     batch: int = 4096
     learning_rate: float = 0.02
     warmup: float = 0.02
+    weight_decay: float = 0.0
     tf_power: float = 1.0
     query_map: bool = False
     query_map_rate: float = 1e-3

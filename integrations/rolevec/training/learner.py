@@ -33,6 +33,9 @@ class TableLearner:
     smooth inverse frequency weighting (Arora, Liang, Ma, ICLR 2017), because the mean is taken
     over rows as they are.
 
+    Weight decay shrinks all rows alike, and no unit vector shows a factor that they share. So it is
+    kept apart, and costs nothing; what it does is to make later steps longer beside earlier ones.
+
     Args:
         config: settings of the run.
         frequencies: share of each token in the corpus; shape (vocab,).
@@ -63,6 +66,8 @@ class TableLearner:
         weights = torch.from_numpy(1e-3 / (1e-3 + frequencies)).float()
         self.rows = torch.randn(shape, generator=generator) * config.dim**-0.5 * weights[:, None]
         self._squares = torch.zeros(len(frequencies))
+        # What the decay has left of the rows: they are ``rows * shrunk``.
+        self._shrunk = 1.0
 
     def learn(self, batch: Batch) -> None:
         """One step."""
@@ -104,13 +109,16 @@ class TableLearner:
         loss = sides.info_nce(config.similarity_scale, masked)
         if self._teaching:
             loss += self._teaching.loss(sides, batch.right_keys)
-        few = min(config.matryoshka_batch, len(sides.left))
+        return loss + self._nested_loss(sides, batch) if config.matryoshka else loss
+
+    def _nested_loss(self, sides: Slopes, batch: Batch) -> float:
+        """Of the smaller dimensions, over the first pairs of the batch."""
+        config, few = self._config, min(self._config.matryoshka_batch, len(sides.left))
         masked = false_negatives(batch.left_keys[:few], batch.right_keys[:few])
-        for dim in config.matryoshka:
-            loss += sides.nested(
-                dim, few, config.similarity_scale, masked, config.matryoshka_weight
-            )
-        return loss
+        return sum(
+            sides.nested(dim, few, config.similarity_scale, masked, config.matryoshka_weight)
+            for dim in config.matryoshka
+        )
 
     def _asking(self, bag: Bags) -> torch.Tensor:
         """Numbers of the queries."""
@@ -122,13 +130,16 @@ class TableLearner:
         return Vectors(sums, self._asking(bag), self.query_map).rows
 
     def _update(self, bag: Bags, gradient: torch.Tensor) -> None:
-        step = self._config.learning_rate * self._decay()
+        step, dim = self._config.learning_rate * self._decay(), gradient.shape[1]
+        # Once for the gradient, which is longer where rows are shorter, and once for the rows.
+        factor = self._shrunk**-2
         for touched, slopes in row_slopes(bag, gradient):
-            moved = vector_norm(slopes, dim=1).square_().div_(slopes.shape[1])
+            moved = vector_norm(slopes, dim=1).square_().mul_(factor / dim)
             squares = self._squares[touched].add_(moved)
             self._squares[touched] = squares
-            steps = step / (squares.sqrt_() + 1e-12)
+            steps = step * factor / (squares.sqrt_() + 1e-12)
             self.rows.index_add_(0, touched, slopes.mul_(-steps[:, None]))
+        self._shrunk *= 1 - step * self._config.weight_decay
 
     def _decay(self) -> float:
         """Share of the highest step length that this step takes."""
@@ -152,7 +163,7 @@ class TableLearner:
         save_file(arrays, unfinished)
         unfinished.replace(path)
         state = {"settings": _settings(self._config), "step": self.step, "losses": self.losses}
-        state["seconds"] = self.seconds
+        state |= {"seconds": self.seconds, "shrunk": self._shrunk}
         unfinished = path.with_name(_STATE + ".part")
         unfinished.write_text(json.dumps(state), encoding="utf-8")
         unfinished.replace(path.with_name(_STATE))
@@ -169,7 +180,7 @@ class TableLearner:
         for part in self._parts():
             part.restore(arrays)
         self.step, self.losses = state["step"], state["losses"]
-        self._before = state["seconds"]
+        self._before, self._shrunk = state["seconds"], state["shrunk"]
 
 
 def _joined(left: Bags, right: Bags) -> Bags:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from rolevec import Role
 from rolevec.encoders.loading import register_encoder
@@ -89,7 +90,7 @@ def test_a_toy_model_learns_to_translate(data, tmp_path):
 def test_a_killed_run_goes_on_to_the_same_table(data, tmp_path, monkeypatch):
     from rolevec.training import learner, train
 
-    taught = {"teacher": "fake-teacher:x", "bits": 4}
+    taught = {"teacher": "fake-teacher:x", "bits": 4, "weight_decay": 0.1}
     taught["mix"] = {"parallel": 0.4, "passage": 0.2, "retrieval": 0.2, "cloze": 0.2}
     whole = train(config(data, tmp_path / "whole", **taught), progress=False)
     learn, calls = learner.TableLearner.learn, []
@@ -112,6 +113,33 @@ def test_a_killed_run_goes_on_to_the_same_table(data, tmp_path, monkeypatch):
     assert len(resumed) == 40
     tables = [(r.folder / "model.safetensors").read_bytes() for r in (whole, again)]
     assert tables[0] == tables[1]
+
+
+def test_weight_decay_shrinks_every_row_in_each_step(data, tmp_path, monkeypatch):
+    """As where the rows are in truth multiplied, up to a factor that all of them share."""
+    from rolevec.training import learner, train
+
+    def rows(folder, **changes):
+        changes = {"steps": 12, "checkpoint_steps": 12, "bits": 4} | changes
+        train(config(data, tmp_path / folder, **changes), progress=False)
+        found = load_file(tmp_path / folder / "cache" / "checkpoint.safetensors")["rows"]
+        return found / np.linalg.norm(found)
+
+    decayed, plain, learn = (
+        rows("decayed", weight_decay=2.0),
+        rows("plain"),
+        learner.TableLearner.learn,
+    )
+
+    def shrinking(self, batch):
+        share = self._decay()
+        learn(self, batch)
+        self.rows *= 1 - 2.0 * self._config.learning_rate * share
+
+    monkeypatch.setattr(learner.TableLearner, "learn", shrinking)
+    shrunk = rows("shrunk")
+    assert np.abs(decayed - shrunk).max() < 1e-3
+    assert np.abs(decayed - plain).max() > 1e-2
 
 
 def test_rows_of_excluded_sources_and_bad_rows(data):
