@@ -91,7 +91,9 @@ def _folded(word: str) -> str:
 def _without(marks: re.Pattern[str], word: str) -> str:
     if word.isascii():
         return word
-    return unicodedata.normalize("NFC", marks.sub("", unicodedata.normalize("NFD", word)))
+    # A word of nothing but marks, such as the stretching of a line alone, stays as it is.
+    kept = marks.sub("", unicodedata.normalize("NFD", word)) or word
+    return unicodedata.normalize("NFC", kept)
 
 
 @cache

@@ -1,7 +1,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rolevec.ranking.terms import terms
@@ -45,6 +45,8 @@ def test_stems_of_a_language_and_words_as_written():
 
 
 @given(st.text())
+@example("\u0640")
+@example("\u0640\u0301")
 def test_case_and_composition_do_not_count(text):
     found = terms(text)
     assert terms(unicodedata.normalize("NFD", text)) == found
