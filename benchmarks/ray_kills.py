@@ -78,7 +78,7 @@ def actors() -> list[int]:
             parents[int(entry.name)] = int(
                 (entry / "stat").read_text().rpartition(")")[2].split()[1]
             )
-            if (entry / "cmdline").read_bytes().startswith(b"ray::MapWorker"):
+            if (entry / "cmdline").read_bytes().startswith(b"ray::EncodingActor"):
                 found.append(int(entry.name))
         except OSError:  # gone meanwhile
             continue

@@ -45,9 +45,6 @@ class Pool(Protocol):
     def take(self) -> tuple[int, Answer]:
         """Wait for the next answer."""
 
-    def end(self) -> None:
-        """No batch follows."""
-
 
 @dataclass(slots=True)
 class Courier:
@@ -78,7 +75,6 @@ class Courier:
             while len(self._sent) >= self.ahead or any(self._touched[p] for p in points):
                 yield self._next()
             self._send(number, batch)
-        self.pool.end()
         while self._sent:
             yield self._next()
 
@@ -132,7 +128,7 @@ class Job:
         encoder: an encoder, or what makes one.
         fingerprint: of the collection.
         strict: a text that is too long is an error.
-        attempts: how often a batch is tried.
+        attempts: how often a server is asked to take a batch.
         collection: its name.
         reach: options of a client for its server; None writes shards.
         folder: of the shards.
@@ -178,32 +174,27 @@ class Worker:
 
     Args:
         job: what to do.
-        attempt: told the number of a batch, says which attempt at it this is.
+
+    Raises:
+        CollectionMismatch: its encoder is another one here.
+        RolevecError: the driver's folder is not seen here.
     """
 
-    def __init__(self, job: Job, attempt: Callable[[int], int]) -> None:
+    def __init__(self, job: Job) -> None:
         job.check_folder()
-        self._job, self._attempt = job, attempt
+        self._job = job
         self._maker = job.maker()
         reach = job.reach
         self._writer = (
             None if reach is None else BulkWriter.reached(job.collection, self._maker, reach)
         )
 
-    def do(self, number: int, row: bytes) -> Answer:
-        """Encode and write a batch; an empty row is one that is done already.
+    def do(self, row: bytes) -> Answer:
+        """Encode and write a batch.
 
         Raises:
-            RolevecError: a batch that ended its workers too often, or what encoding and writing
-                raise.
+            RolevecError: what encoding and writing raise.
         """
-        if not row:
-            return {}
-        if (attempt := self._attempt(number)) > self._job.attempts:
-            raise RolevecError(
-                f"batch {number} ended its worker {attempt - 1} times; is there memory enough for"
-                " the model and the batch (batch_tokens, --batch-tokens)?"
-            )
         order, rows = json.loads(row)
         documents = [Document(text, i, metadata) for text, i, metadata in rows]
         points, truncation, too_long = encode_documents(

@@ -1,26 +1,24 @@
-"""Batches encoded by actors of a Ray cluster, with Ray Data."""
+"""Batches encoded by actors of a Ray cluster.
+
+Plain actors, not a pipeline of Ray Data: batches are planned while others are under way, and it has
+to be known which of them an actor was at when it died.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 import math
 import os
-import queue
 import tempfile
-import threading
 import uuid
-import warnings
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from rolevec.encoders.batching import processors
 from rolevec.encoders.protocol import Encoder
@@ -30,7 +28,6 @@ from rolevec.indexing.encoding import Done
 from rolevec.indexing.planning import Batch
 from rolevec.indexing.running import Run
 from rolevec.indexing.shards import SUFFIX, load_shards, shard_files
-from rolevec.parquet import table_of
 from rolevec.qdrant.bulk import BulkWriter
 
 SHARDS = "shards"
@@ -38,10 +35,10 @@ SHARDS = "shards"
 # Batches for each actor that are planned and not yet written: one under way, one at hand, one on
 # its way there or back.
 _AHEAD = 3
-_CHATTY = (
-    "ray.data._internal.execution.streaming_executor",
-    "ray.data._internal.progress",
-)
+# Batches at an actor: one under way and one at hand.
+_AT_HAND = 2
+# Seconds that actors have to finish when a run ends early.
+_FAREWELL = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,141 +108,112 @@ class RayLane:
             run.flush()
 
 
+@dataclass(slots=True)
+class _Sent:
+    """A batch, the actors that it ended, the call to the last one, and that one's answer."""
+
+    number: int
+    row: bytes
+    attempts: int = 0
+    call: Any = None
+    answer: Future[Answer] = field(default_factory=Future)
+
+
+class EncodingActor:
+    """What runs in an actor; Ray shows it under this name.
+
+    The encoder is made at the first batch, so that what goes wrong there is told as that batch's
+    error: Ray keeps only the text of what goes wrong in a constructor.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._worker: Worker | None = None
+
+    def do(self, row: bytes) -> Answer:
+        """Encode and write a batch."""
+        if self._worker is None:
+            self._worker = Worker(self._job)
+        return self._worker.do(row)
+
+
 class _Pool:
-    """The actors: rows in, answers out in any order."""
+    """The actors, each with a batch under way and one at hand; the rest wait here.
+
+    Ray restarts no actor and repeats no call: here it is known which batch an actor was at when it
+    died, so only that one's attempts are counted, and a new actor takes over.
+    """
 
     def __init__(self, ray: Any, job: Job, options: RayOptions, workers: int) -> None:
-        self._ray = ray
-        self._feeder = ray.remote(num_cpus=0)(_Feeder).remote()
-        self._answers: queue.Queue[tuple[int, Answer] | BaseException] = queue.Queue()
-        dataset = _dataset(ray, self._feeder, job, options, workers)
-        self._thread = threading.Thread(target=self._drain, args=(dataset,), name="rolevec-ray")
-        self._thread.daemon = True
-        self._thread.start()
+        self._ray, self._attempts = ray, options.attempts
+        self._kind = ray.remote(num_cpus=options.cpus, num_gpus=options.gpus)(EncodingActor)
+        self._job = ray.put(job)
+        self._actors = [self._kind.remote(self._job) for _ in range(workers)]
+        # What each actor was sent, in the order in which it does it.
+        self._sent: list[deque[_Sent]] = [deque() for _ in range(workers)]
+        self._waiting: deque[_Sent] = deque()
 
     def put(self, number: int, row: bytes) -> None:
-        """Send a batch; the caller holds back, so the feeder keeps only a few."""
-        self._ray.get(self._feeder.put.remote(number, row))
+        """Send a batch, or keep it until an actor can have it."""
+        self._waiting.append(_Sent(number, row))
+        self._send()
+
+    def _send(self) -> None:
+        while self._waiting:
+            place = min(range(len(self._actors)), key=lambda at: len(self._sent[at]))
+            if len(self._sent[place]) >= _AT_HAND:
+                return
+            batch = self._waiting.popleft()
+            batch.call = self._actors[place].do.remote(batch.row)
+            batch.answer = batch.call.future()
+            self._sent[place].append(batch)
 
     def take(self) -> tuple[int, Answer]:
         """The next answer.
 
         Raises:
-            RolevecError: an actor failed for good.
+            RolevecError: a batch failed, or ended its actors too often.
         """
-        answer = self._answers.get()
-        if isinstance(answer, BaseException):
-            raise _plain(answer) from answer
-        self._feeder.forget.remote(answer[0])
-        return answer
+        while True:
+            # Futures, because a signal does not end Ray's own wait.
+            wait([sent[0].answer for sent in self._sent if sent], return_when=FIRST_COMPLETED)
+            place = next(at for at, sent in enumerate(self._sent) if sent and sent[0].answer.done())
+            try:
+                answer = self._sent[place][0].answer.result()
+            except self._ray.exceptions.RayActorError as error:
+                self._replace(place, error)
+                continue
+            except Exception as error:
+                raise _plain(error) from error
+            batch = self._sent[place].popleft()
+            self._send()
+            return batch.number, answer
 
-    def end(self) -> None:
-        """No batch follows."""
-        self._feeder.end.remote()
+    def _replace(self, place: int, error: Exception) -> None:
+        """A new actor for one that died or cannot be reached; its batches are done again."""
+        self._ray.kill(self._actors[place])
+        batches = self._sent[place]
+        batches[0].attempts += 1
+        if batches[0].attempts >= self._attempts:
+            raise RolevecError(
+                f"batch {batches[0].number} ended its worker {self._attempts} times; is there"
+                " memory enough for the model and the batch (batch_tokens, --batch-tokens)?"
+                f" {_plain(error)}"
+            ) from error
+        self._actors[place], self._sent[place] = self._kind.remote(self._job), deque()
+        self._waiting.extendleft(reversed(batches))
+        self._send()
 
     def stop(self) -> None:
-        """Let actors finish what they are at, and let them go."""
-        self._feeder.end.remote()
-        self._thread.join()
-        self._ray.kill(self._feeder)
-
-    def _drain(self, dataset: Any) -> None:
+        """Let actors finish what they are at, for a while; afterwards none writes any more."""
         try:
-            for row in dataset.iter_rows():
-                if answer := json.loads(row["answer"]):
-                    self._answers.put((int(row["number"]), answer))
-            self._answers.put(RolevecError("Ray ended before all batches were done"))
-        except BaseException as error:
-            self._answers.put(error)
-
-
-class _Feeder:
-    """An actor: batches of the plan by number, until they are done.
-
-    A reader that dies is started again from the first number; it finds nothing where it was.
-    """
-
-    def __init__(self) -> None:
-        self._rows: dict[int, bytes] = {}
-        self._attempts: Counter[int] = Counter()
-        self._next = 0
-        self._ended = False
-        self._changed = asyncio.Condition()
-
-    async def put(self, number: int, row: bytes) -> None:
-        async with self._changed:
-            self._rows[number] = row
-            self._next = number + 1
-            self._changed.notify_all()
-
-    async def end(self) -> None:
-        async with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    async def forget(self, number: int) -> None:
-        self._rows.pop(number, None)
-        self._attempts.pop(number, None)
-
-    async def row(self, number: int) -> bytes | None:
-        """A batch; empty if it is done, None if there is none."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: number < self._next or self._ended)
-        return self._rows.get(number, b"") if number < self._next else None
-
-    async def attempt(self, number: int) -> int:
-        """Which attempt at a batch this is."""
-        self._attempts[number] += 1
-        return self._attempts[number]
-
-
-def _dataset(ray: Any, feeder: Any, job: Job, options: RayOptions, workers: int) -> Any:
-    """One row for each batch: its number and its content in, its number and its answer out."""
-    from ray.data import ActorPoolStrategy, DataContext, Datasource, ReadTask
-    from ray.data.block import BlockMetadata
-
-    def rows() -> Iterator[Any]:
-        number = 0
-        while (row := ray.get(feeder.row.remote(number))) is not None:
-            yield table_of({"number": [number], "row": [row]})
-            number += 1
-
-    class Plan(Datasource):
-        def estimate_inmemory_data_size(self) -> int | None:
-            return None
-
-        def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[Any]:
-            unknown = BlockMetadata(
-                num_rows=None, size_bytes=None, input_files=None, exec_stats=None
-            )
-            return [ReadTask(rows, unknown)]
-
-    source: Any = Plan
-
-    class Actor:
-        def __init__(self) -> None:
-            self._worker = Worker(job, lambda n: int(ray.get(feeder.attempt.remote(n))))
-
-        def __call__(self, rows: Any) -> Any:
-            pairs = zip(rows["number"], rows["row"], strict=True)
-            answers = [json.dumps(self._worker.do(int(n), bytes(row))) for n, row in pairs]
-            return {"number": rows["number"], "answer": np.array(answers, dtype=object)}
-
-    context = DataContext.get_current()
-    before = context.target_max_block_size, context.enable_progress_bars
-    # A block is sent on when it is larger than this: every row at once, and none waits for others.
-    context.target_max_block_size, context.enable_progress_bars = 1, False
-    try:
-        plan = ray.data.read_datasource(source(), override_num_blocks=1, num_cpus=0)
-        return plan.map_batches(
-            Actor,
-            batch_size=1,
-            compute=ActorPoolStrategy(size=workers),
-            num_cpus=options.cpus,
-            num_gpus=options.gpus or None,
-        )
-    finally:
-        context.target_max_block_size, context.enable_progress_bars = before
+            for sent in self._sent:
+                for batch in list(sent)[1:]:
+                    self._ray.cancel(batch.call)
+            wait([sent[0].answer for sent in self._sent if sent], timeout=_FAREWELL)
+        finally:
+            for actor in self._actors:
+                self._ray.kill(actor)
 
 
 @contextmanager
@@ -318,11 +286,6 @@ def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
-        import ray.data
     except ImportError as error:
-        raise MissingExtra("ray[data]", "ray") from error
-    # Ray Data tells of every run; what matters here comes as an error.
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message="The minimum number of concurrent actors")
+        raise MissingExtra("ray", "ray") from error
     return ray

@@ -118,6 +118,11 @@ class TrainConfig(Recipe):
             raise ValueError("mix gives no kind of pair a share")
         if self.batch < 2 or self.steps < 1:
             raise ValueError("batch must be at least 2 and steps at least 1")
+        if self.weight_decay < 0 or self.learning_rate * self.weight_decay >= 1:
+            raise ValueError(
+                f"weight_decay={self.weight_decay} with learning_rate={self.learning_rate}: their"
+                " product, by which a step shrinks the rows, must lie in [0, 1)"
+            )
         if self.bits not in (2, 4, 8) or self.dim * self.bits % 8:
             raise ValueError(
                 f"bits={self.bits} with dim={self.dim}: 8, 4 with an even dimension, or 2 with one"

@@ -77,7 +77,7 @@ class TableLearner:
         loss = self._loss(sides, batch)
         self._update(both, vectors.back(sides.both))
         if self.query_map:
-            self.query_map.step(self._decay())
+            self.query_map.step(self._step_share())
         if self._teaching:
             self._teaching.step()
         self._note(loss, len(batch.left_keys))
@@ -130,7 +130,7 @@ class TableLearner:
         return Vectors(sums, self._asking(bag), self.query_map).rows
 
     def _update(self, bag: Bags, gradient: torch.Tensor) -> None:
-        step, dim = self._config.learning_rate * self._decay(), gradient.shape[1]
+        step, dim = self._config.learning_rate * self._step_share(), gradient.shape[1]
         # Once for the gradient, which is longer where rows are shorter, and once for the rows.
         factor = self._shrunk**-2
         for touched, slopes in row_slopes(bag, gradient):
@@ -141,7 +141,7 @@ class TableLearner:
             self.rows.index_add_(0, touched, slopes.mul_(-steps[:, None]))
         self._shrunk *= 1 - step * self._config.weight_decay
 
-    def _decay(self) -> float:
+    def _step_share(self) -> float:
         """Share of the highest step length that this step takes."""
         config = self._config
         warm = max(1.0, config.warmup * config.steps)

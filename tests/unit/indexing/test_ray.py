@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from rolevec import Collection, Document, index_corpus, load_encoder
+from rolevec.errors import CollectionMismatch, RolevecError
 from rolevec.indexing.ray import RayOptions
 from rolevec.indexing.shards import shard_files
 from rolevec.qdrant import ServerOptions
 
-pytestmark = pytest.mark.slow
+# A run that stands still ends the process, so that nothing waits for it.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300, method="thread")]
 
 LIGHT = partial(load_encoder, "light", truncation="end")
 
@@ -36,7 +39,14 @@ def children(of):
 
 def actors():
     lines = children(os.getpid())
-    return {pid for pid, line in lines.items() if line.startswith("ray::MapWorker")}
+    return {pid for pid, line in lines.items() if line.startswith("ray::EncodingActor")}
+
+
+def actors_are_gone():
+    deadline = time.monotonic() + 20
+    while (found := actors()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not found
 
 
 def kill_one(but):
@@ -152,6 +162,63 @@ def test_a_driver_killed_before_it_loaded_its_shards(store, contents, tmp_path):
     undisturbed = store("undisturbed")
     undisturbed.add(documents)
     assert contents(collection) == contents(undisturbed)
+
+
+def test_a_batch_that_ends_its_actors(store, contents):
+    """It is an error that names it, and what others encoded is not lost."""
+
+    def poisoned():
+        encoder = load_encoder("light", truncation="end")
+        encode = encoder._rows
+
+        def rows(texts, *rest):
+            if any("poison" in text for text in texts):
+                os._exit(1)
+            return encode(texts, *rest)
+
+        encoder._rows = rows
+        return encoder
+
+    collection = store("c")
+    documents = [*corpus(900), Document("poison", "poison", {"n": 900})]
+    options = RayOptions(encoder=poisoned, attempts=2)
+    with pytest.raises(RolevecError, match=r"ended its worker 2 times.*memory"):
+        run(documents, collection, ray=options)
+    assert actors_are_gone()
+    report = run(documents, collection)
+    assert report.unchanged > 0
+    assert report.added + report.unchanged == 901
+    undisturbed = store("undisturbed")
+    undisturbed.add(documents)
+    assert contents(collection) == contents(undisturbed)
+
+
+def test_an_actor_with_another_model(store, static_folder):
+    options = RayOptions(encoder=partial(load_encoder, f"static:{static_folder}"))
+    with pytest.raises(CollectionMismatch, match="give all machines the same model"):
+        run(corpus(10), store("c"), ray=options)
+    assert actors_are_gone()
+
+
+def test_a_run_that_waits_for_actors_can_be_stopped(store):
+    """The cluster has two processors, and none is lent to it."""
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    timer = threading.Timer(3, os.kill, (os.getpid(), signal.SIGUSR1))
+    timer.start()
+    try:
+        with pytest.raises(Stopped):
+            run(corpus(10), store("c"), ray=RayOptions(cpus=3))
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert run(corpus(10), store("c")).added == 10
 
 
 def test_actors_write_to_a_server_themselves(qdrant_server, light, contents, tmp_path):

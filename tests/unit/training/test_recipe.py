@@ -61,6 +61,23 @@ def test_settings_that_mean_nothing_are_refused(tmp_path, changes, said):
         TransformerConfig(**({"data": tmp_path, "output": tmp_path, "model": "m"} | changes))
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"mix": {"poem": 1.0}}, "unknown kinds of pairs in mix: poem"),
+        ({"mix": {"parallel": 0.0}}, "no kind of pair a share"),
+        ({"batch": 1}, "batch must be at least 2"),
+        ({"weight_decay": -0.1}, "weight_decay=-0.1"),
+        ({"weight_decay": 20.0, "learning_rate": 0.05}, "must lie in"),
+        ({"bits": 2, "dim": 30}, "bits=2 with dim=30"),
+        ({"matryoshka": (64,), "dim": 64}, "between 0 and 64"),
+    ],
+)
+def test_settings_of_static_models_that_mean_nothing_are_refused(tmp_path, changes, said):
+    with pytest.raises(ValueError, match=said):
+        TrainConfig(**({"data": tmp_path, "output": tmp_path} | changes))
+
+
 def test_the_recipes_of_the_package_are_readable(tmp_path):
     recipes = list((files("rolevec.training") / "recipes").iterdir())
     assert {r.name for r in recipes} >= {"light.toml"}

@@ -132,7 +132,7 @@ def test_weight_decay_shrinks_every_row_in_each_step(data, tmp_path, monkeypatch
     )
 
     def shrinking(self, batch):
-        share = self._decay()
+        share = self._step_share()
         learn(self, batch)
         self.rows *= 1 - 2.0 * self._config.learning_rate * share
 
