@@ -15,8 +15,7 @@ from rolevec.indexing.ray import RayOptions
 from rolevec.indexing.shards import shard_files
 from rolevec.qdrant import ServerOptions
 
-# A run that stands still ends the process, so that nothing waits for it.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300, method="thread")]
+pytestmark = pytest.mark.slow
 
 LIGHT = partial(load_encoder, "light", truncation="end")
 
