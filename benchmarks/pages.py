@@ -91,15 +91,20 @@ def licences() -> str:
     return runs({"without": "light-3000-steps", "with": "light-3000-steps-gpl"})
 
 
-def mixes() -> str:
-    """The bundled model, and one with more of its steps on sentences than on made-up passages."""
-    return runs({"bundled": "light", "more sentences": "light-more-sentences"})
+def recipes() -> str:
+    """The bundled model, and two of other recipes."""
+    return runs(
+        {
+            "bundled": "light",
+            "weight decay": "light-weight-decay",
+            "more sentences": "light-more-sentences",
+        }
+    )
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "scores": scores, "peers": peers, "roles": roles, "rebuild": rebuild,
-    "licences": licences,
-    "mixes": mixes,
+    "licences": licences, "recipes": recipes,
 }  # fmt: skip
 
 
