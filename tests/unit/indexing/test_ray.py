@@ -61,6 +61,8 @@ def kill_one(but):
 def cluster():
     """One Ray for all tests: it takes seconds to start."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Or Ray ends actors whenever other tests fill the machine's memory.
+    os.environ.update(RAY_memory_monitor_refresh_ms="0")
     ray = pytest.importorskip("ray")
     before = set(children(os.getpid()))
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
