@@ -39,12 +39,8 @@ def parquet_count(file: Path) -> int:
         return 0
 
 
-def table_of(columns: Mapping[str, Any]) -> Any:
-    """An Arrow table of some columns; a matrix becomes a column of lists of one size.
-
-    Raises:
-        MissingExtra: ``pyarrow`` is not installed.
-    """
+def _table_of(columns: Mapping[str, Any]) -> Any:
+    """An Arrow table of some columns; a matrix becomes a column of lists of one size."""
     try:
         import pyarrow  # type: ignore[import-untyped]
     except ImportError as error:
@@ -70,7 +66,7 @@ def write_table(file: Path, columns: Mapping[str, Any], notes: Mapping[str, str]
     Raises:
         MissingExtra: ``pyarrow`` is not installed.
     """
-    table = table_of(columns).replace_schema_metadata(dict(notes))
+    table = _table_of(columns).replace_schema_metadata(dict(notes))
     # Of its own: two processes may write the same file at once.
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     with part.open("wb") as opened:

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rolevec.encoders.batching import processors
 from rolevec.encoders.protocol import Encoder
@@ -32,11 +32,10 @@ from rolevec.qdrant.bulk import BulkWriter
 
 SHARDS = "shards"
 
-# Batches for each actor that are planned and not yet written: one under way, one at hand, one on
-# its way there or back.
-_AHEAD = 3
 # Batches at an actor: one under way and one at hand.
 _AT_HAND = 2
+# Batches for each actor that are planned and not yet written: those, and one that waits here.
+_AHEAD = _AT_HAND + 1
 # Seconds that actors have to finish when a run ends early.
 _FAREWELL = 10.0
 
@@ -109,14 +108,28 @@ class RayLane:
 
 
 @dataclass(slots=True)
-class _Sent:
-    """A batch, the actors that it ended, the call to the last one, and that one's answer."""
+class _Batch:
+    """A row of the plan, and how many actors it ended."""
 
     number: int
     row: bytes
-    attempts: int = 0
-    call: Any = None
-    answer: Future[Answer] = field(default_factory=Future)
+    ended: int = 0
+
+
+class _Call(NamedTuple):
+    """A batch that an actor was sent: Ray's reference, and the answer once it is there."""
+
+    batch: _Batch
+    reference: Any
+    answer: Future[Answer]
+
+
+@dataclass(slots=True)
+class _Seat:
+    """An actor, and what it was sent, in the order in which it does it."""
+
+    actor: Any
+    calls: deque[_Call] = field(default_factory=deque)
 
 
 class EncodingActor:
@@ -148,25 +161,25 @@ class _Pool:
         self._ray, self._attempts = ray, options.attempts
         self._kind = ray.remote(num_cpus=options.cpus, num_gpus=options.gpus)(EncodingActor)
         self._job = ray.put(job)
-        self._actors = [self._kind.remote(self._job) for _ in range(workers)]
-        # What each actor was sent, in the order in which it does it.
-        self._sent: list[deque[_Sent]] = [deque() for _ in range(workers)]
-        self._waiting: deque[_Sent] = deque()
+        self._seats = [_Seat(self._actor()) for _ in range(workers)]
+        self._waiting: deque[_Batch] = deque()
+
+    def _actor(self) -> Any:
+        return self._kind.remote(self._job)
 
     def put(self, number: int, row: bytes) -> None:
         """Send a batch, or keep it until an actor can have it."""
-        self._waiting.append(_Sent(number, row))
+        self._waiting.append(_Batch(number, row))
         self._send()
 
     def _send(self) -> None:
         while self._waiting:
-            place = min(range(len(self._actors)), key=lambda at: len(self._sent[at]))
-            if len(self._sent[place]) >= _AT_HAND:
+            seat = min(self._seats, key=lambda seat: len(seat.calls))
+            if len(seat.calls) >= _AT_HAND:
                 return
             batch = self._waiting.popleft()
-            batch.call = self._actors[place].do.remote(batch.row)
-            batch.answer = batch.call.future()
-            self._sent[place].append(batch)
+            reference = seat.actor.do.remote(batch.row)
+            seat.calls.append(_Call(batch, reference, reference.future()))
 
     def take(self) -> tuple[int, Answer]:
         """The next answer.
@@ -175,45 +188,48 @@ class _Pool:
             RolevecError: a batch failed, or ended its actors too often.
         """
         while True:
+            busy = [seat for seat in self._seats if seat.calls]
             # Futures, because a signal does not end Ray's own wait.
-            wait([sent[0].answer for sent in self._sent if sent], return_when=FIRST_COMPLETED)
-            place = next(at for at, sent in enumerate(self._sent) if sent and sent[0].answer.done())
+            wait([seat.calls[0].answer for seat in busy], return_when=FIRST_COMPLETED)
+            seat = next(seat for seat in busy if seat.calls[0].answer.done())
             try:
-                answer = self._sent[place][0].answer.result()
+                answer = seat.calls[0].answer.result()
             except self._ray.exceptions.RayActorError as error:
-                self._replace(place, error)
+                self._replace(seat, error)
                 continue
             except Exception as error:
                 raise _plain(error) from error
-            batch = self._sent[place].popleft()
+            batch = seat.calls.popleft().batch
             self._send()
             return batch.number, answer
 
-    def _replace(self, place: int, error: Exception) -> None:
+    def _replace(self, seat: _Seat, error: Exception) -> None:
         """A new actor for one that died or cannot be reached; its batches are done again."""
-        self._ray.kill(self._actors[place])
-        batches = self._sent[place]
-        batches[0].attempts += 1
-        if batches[0].attempts >= self._attempts:
+        self._ray.kill(seat.actor)
+        batches = [call.batch for call in seat.calls]
+        batches[0].ended += 1
+        if batches[0].ended >= self._attempts:
             raise RolevecError(
                 f"batch {batches[0].number} ended its worker {self._attempts} times; is there"
                 " memory enough for the model and the batch (batch_tokens, --batch-tokens)?"
                 f" {_plain(error)}"
             ) from error
-        self._actors[place], self._sent[place] = self._kind.remote(self._job), deque()
+        seat.actor = self._actor()
+        seat.calls.clear()
         self._waiting.extendleft(reversed(batches))
         self._send()
 
     def stop(self) -> None:
         """Let actors finish what they are at, for a while; afterwards none writes any more."""
         try:
-            for sent in self._sent:
-                for batch in list(sent)[1:]:
-                    self._ray.cancel(batch.call)
-            wait([sent[0].answer for sent in self._sent if sent], timeout=_FAREWELL)
+            under_way = [seat.calls.popleft().answer for seat in self._seats if seat.calls]
+            for seat in self._seats:
+                for call in seat.calls:
+                    self._ray.cancel(call.reference)
+            wait(under_way, timeout=_FAREWELL)
         finally:
-            for actor in self._actors:
-                self._ray.kill(actor)
+            for seat in self._seats:
+                self._ray.kill(seat.actor)
 
 
 @contextmanager

@@ -41,19 +41,22 @@ def actors():
     return {pid for pid, line in lines.items() if line.startswith("ray::EncodingActor")}
 
 
+def until(condition, seconds=60):
+    """What the condition says once that is true, or when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found
+
+
 def actors_are_gone():
-    deadline = time.monotonic() + 20
-    while (found := actors()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not found
+    return until(lambda: not actors(), 20)
 
 
 def kill_one(but):
     """Kill one actor that was not there before."""
-    deadline = time.monotonic() + 60
-    while not (found := actors() - but):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    found = until(lambda: actors() - but)
+    assert found
     os.kill(found.pop(), signal.SIGKILL)
 
 
@@ -68,10 +71,12 @@ def cluster():
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
-    deadline = time.monotonic() + 20
-    while (left := set(children(os.getpid())) - before) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not left
+
+    def left():
+        return set(children(os.getpid())) - before
+
+    until(lambda: not left(), 20)
+    assert not left()
 
 
 def corpus(count, start=0):
@@ -143,9 +148,7 @@ def test_a_driver_killed_before_it_loaded_its_shards(store, contents, tmp_path):
     def dying():
         for document in given:
             if document == "the end":
-                deadline = time.monotonic() + 60
-                while not shard_files(shards) and time.monotonic() < deadline:
-                    time.sleep(0.05)
+                until(lambda: shard_files(shards))
                 raise Died
             yield document
 
