@@ -6,8 +6,7 @@ FOLDER holds the texts (as for `rolevec index`); without one they are made up, f
 Three collections on Qdrant Edge, with the bundled model: one process, Ray undisturbed, Ray with an
 actor killed (SIGKILL) at random places of the plan. Each is compared whole with the first: ids,
 payloads, the bytes of the vectors. A last run over the third must encode nothing. Counts the
-documents that the actors encoded. A statement about correctness, not about speed. Linux only:
-actors are found in /proc.
+documents that the actors encoded. A statement about correctness, not about speed.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ import argparse
 import json
 import os
 import random
-import signal
 import tempfile
 import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import psutil
 from harness import machine
 
 from rolevec import Collection, Document, index_corpus, load_encoder
@@ -70,25 +69,16 @@ def contents(collection: Collection) -> dict:
     }
 
 
-def actors() -> list[int]:
+def actors() -> list[psutil.Process]:
     """Ray's actors below this process."""
-    parents, found = {}, []
-    for entry in Path("/proc").glob("[0-9]*"):
+    found = []
+    for process in psutil.Process().children(recursive=True):
         try:
-            parents[int(entry.name)] = int(
-                (entry / "stat").read_text().rpartition(")")[2].split()[1]
-            )
-            if (entry / "cmdline").read_bytes().startswith(b"ray::EncodingActor"):
-                found.append(int(entry.name))
-        except OSError:  # gone meanwhile
+            if "".join(process.cmdline()[:1]).startswith("ray::EncodingActor"):
+                found.append(process)
+        except psutil.Error:  # gone meanwhile
             continue
-
-    def ours(pid: int) -> bool:
-        while pid in parents and pid != os.getpid():
-            pid = parents[pid]
-        return pid == os.getpid()
-
-    return [pid for pid in found if ours(pid)]
+    return found
 
 
 def killing(given: Iterator[Document], count: int, kills: int, done: list[int]) -> Iterator:
@@ -99,7 +89,7 @@ def killing(given: Iterator[Document], count: int, kills: int, done: list[int]) 
         if number in places:
             while not (found := actors()):
                 time.sleep(0.05)
-            os.kill(chance.choice(found), signal.SIGKILL)
+            chance.choice(found).kill()
             done.append(number)
         yield document
 

@@ -5,8 +5,8 @@ import signal
 import threading
 import time
 from functools import partial
-from pathlib import Path
 
+import psutil
 import pytest
 
 from rolevec import Collection, Document, index_corpus, load_encoder
@@ -20,25 +20,20 @@ pytestmark = pytest.mark.slow
 LIGHT = partial(load_encoder, "light", truncation="end")
 
 
-def children(of):
-    """Processes below one, as pid -> command line."""
-    parents, lines = {}, {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            lines[int(entry.name)] = (entry / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:  # gone meanwhile
-            continue
-        parents[int(entry.name)] = int(fields[1])
-    found, last = set(), {of}
-    while last := {pid for pid, parent in parents.items() if parent in last} - found:
-        found |= last
-    return {pid: lines[pid] for pid in found}
+def processes():
+    """All below this one."""
+    return set(psutil.Process().children(recursive=True))
 
 
 def actors():
-    lines = children(os.getpid())
-    return {pid for pid, line in lines.items() if line.startswith("ray::EncodingActor")}
+    return {process for process in processes() if is_actor(process)}
+
+
+def is_actor(process):
+    try:
+        return "".join(process.cmdline()[:1]).startswith("ray::EncodingActor")
+    except psutil.Error:  # gone meanwhile
+        return False
 
 
 def until(condition, seconds=60):
@@ -57,7 +52,7 @@ def kill_one(but):
     """Kill one actor that was not there before."""
     found = until(lambda: actors() - but)
     assert found
-    os.kill(found.pop(), signal.SIGKILL)
+    found.pop().kill()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,16 +62,11 @@ def cluster():
     # Or Ray ends actors whenever other tests fill the machine's memory.
     os.environ.update(RAY_memory_monitor_refresh_ms="0")
     ray = pytest.importorskip("ray")
-    before = set(children(os.getpid()))
+    before = processes()
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
-
-    def left():
-        return set(children(os.getpid())) - before
-
-    until(lambda: not left(), 20)
-    assert not left()
+    assert until(lambda: processes() <= before, 20)
 
 
 def corpus(count, start=0):
