@@ -24,11 +24,13 @@ from rolevec.vectors import check_dimensions
 Result: TypeAlias = Report | Comparison | StorageReport
 
 
-def _read_target(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+def _read_targets(
+    ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]
+) -> tuple[Path, ...]:
     """Refuse a wrong name now, not after the encoding."""
     try:
-        if value is not None:
-            check_format(value)
+        for target in value:
+            check_format(target)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     return value
@@ -39,10 +41,12 @@ def _read_target(ctx: click.Context, param: click.Parameter, value: Path | None)
 @click.argument("path", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--report",
-    "target",
+    "targets",
     type=click.Path(dir_okay=False, path_type=Path),
-    callback=_read_target,
-    help="Write all scores, language by language, to this .md, .json, .png or .svg file.",
+    multiple=True,
+    callback=_read_targets,
+    help="Write all scores, language by language, to this .md, .json, .png or .svg file. Several"
+    " times for more.",
 )
 @click.option(
     "--metric",
@@ -89,7 +93,7 @@ def _read_target(ctx: click.Context, param: click.Parameter, value: Path | None)
 def command(
     model: str,
     path: Path | None,
-    target: Path | None,
+    targets: tuple[Path, ...],
     metrics: tuple[str, ...],
     other: str | None,
     tasks: tuple[str, ...],
@@ -121,14 +125,14 @@ def command(
     else:
         names = [name for name in (other, model) if name is not None]
         result = _evaluated(names, path, metrics, dimensions, truncation, progress=not as_json)
-    if target is not None:
+    for target in targets:
         result.save(target)
     if as_json:
         print_json(result.to_dict())
     else:
         _print(result)
-    if target is not None and not as_json:
-        click.echo(f"Written to {target}.")
+        for target in targets:
+            click.echo(f"Written to {target}.")
 
 
 def _evaluated(

@@ -43,12 +43,15 @@ def test_the_report_is_that_of_the_library(run_json, data, static_folder, tmp_pa
 
 
 def test_what_people_see(run, data, static_folder, tmp_path):
-    result = run("evaluate", static_folder, data, "--report", "r.md", "--metric", "hit@1")
+    reports = ("--report", "r.md", "--report", "r.json")
+    result = run("evaluate", static_folder, data, *reports, "--metric", "hit@1")
     assert result.code == 0, result.err
     assert "tiny-static" in result.out
     assert "hit@1" in result.out
     assert "ndcg@10" not in result.out
     assert "Written to r.md." in result.out
+    assert "Written to r.json." in result.out
+    assert set(json.loads((tmp_path / "r.json").read_text("utf-8"))) >= {"overall", "scores"}
     assert "## fox: retrieval" in (tmp_path / "r.md").read_text(encoding="utf-8")
 
 
