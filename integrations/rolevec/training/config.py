@@ -36,9 +36,7 @@ class TrainConfig(Recipe):
         steps: optimiser steps.
         batch: pairs in one step.
         learning_rate: highest step length; it falls linearly to zero after the warm-up.
-        warmup: share of a cycle in which the step length rises.
-        cycles: how many times the step length rises and falls (warm restarts: Loshchilov, Hutter,
-            ICLR 2017), each time over an equal share of the steps.
+        warmup: share of the steps in which the step length rises.
         weight_decay: each step shrinks all rows by its length times this (decoupled weight decay:
             Loshchilov, Hutter, ICLR 2019).
         tf_power: a token met n times in a text counts n to this power; see `damp`.
@@ -86,7 +84,6 @@ class TrainConfig(Recipe):
     batch: int = 4096
     learning_rate: float = 0.02
     warmup: float = 0.02
-    cycles: int = 1
     weight_decay: float = 0.0
     tf_power: float = 1.0
     query_map: bool = False
@@ -121,8 +118,6 @@ class TrainConfig(Recipe):
             raise ValueError("mix gives no kind of pair a share")
         if self.batch < 2 or self.steps < 1:
             raise ValueError("batch must be at least 2 and steps at least 1")
-        if not 1 <= self.cycles <= self.steps:
-            raise ValueError(f"cycles={self.cycles} must lie between 1 and steps={self.steps}")
         if self.weight_decay < 0 or self.learning_rate * self.weight_decay >= 1:
             raise ValueError(
                 f"weight_decay={self.weight_decay} with learning_rate={self.learning_rate}: their"

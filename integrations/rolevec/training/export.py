@@ -26,7 +26,6 @@ def export(
     bits: Bits = 8,
     *,
     query_map: npt.NDArray[np.float32] | None = None,
-    moment: npt.NDArray[np.float32] | None = None,
 ) -> Path:
     """Write tokenizer.json, model.safetensors and config.json.
 
@@ -38,14 +37,13 @@ def export(
         bits: of a weight; 16 are a float16 number, and 2 come from codebooks of 8 bits for four
             weights (see `encode_products`).
         query_map: matrix that is added to unit queries, q + q @ query_map; shape (dim, dim).
-        moment: of the vectors that rows are compared with; see `encode_products`.
 
     Raises:
         ValueError: there are more tokens than rows, or float16 cannot carry a weight.
     """
     if tokenizer.get_vocab_size() > len(table):
         raise ValueError(f"{tokenizer.get_vocab_size()} tokens, but {len(table)} rows")
-    tensors = pack(table, bits, moment)
+    tensors = pack(table, bits)
     if query_map is not None:
         tensors["query_map"] = query_map.astype(np.float16)
     weights = save(tensors)

@@ -144,11 +144,9 @@ class TableLearner:
     def _step_share(self) -> float:
         """Share of the highest step length that this step takes."""
         config = self._config
-        length = -(-config.steps // config.cycles)
-        at = self.step % length
-        warm = max(1.0, config.warmup * length)
-        left = (length - at) / max(1.0, length - warm)
-        return min(1.0, (at + 1) / warm, left)
+        warm = max(1.0, config.warmup * config.steps)
+        left = max(0.0, (config.steps - self.step) / max(1.0, config.steps - warm))
+        return min(1.0, (self.step + 1) / warm, left)
 
     def _parts(self) -> list[Teaching | LearnedMatrix]:
         return [part for part in (self._teaching, self.query_map) if part is not None]

@@ -28,10 +28,6 @@ PROMPTS = {"query": "query: ", "document": "document: "}
 _DEVELOPMENT_PAIRS = 2000
 # Pairs from which on a model says that it knows a language.
 _ENOUGH = 5000
-# Batches whose vectors say which errors of a coded row matter, and how much more each of the
-# smaller dimensions counts besides all of them.
-_MOMENT_BATCHES = 40
-_CUT_WEIGHT = 0.4
 
 
 def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
@@ -75,7 +71,6 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         _description(config, stores, tokenizer) | {"training": record},
         config.bits,
         query_map=table.query_map.numpy() if table.query_map else None,
-        moment=_moment(config, batches, table) if config.bits == 2 else None,
     )
     return TrainResult(folder, f"static:{folder}", tuple(table.losses), development)
 
@@ -98,27 +93,6 @@ def _frequencies(stores: Mapping[str, PairStore], vocab: int) -> npt.NDArray[np.
     for store in stores.values():
         counts += np.bincount(store.flat, minlength=vocab)
     return np.asarray(counts / counts.sum())
-
-
-def _moment(
-    config: TrainConfig, batches: BatchMaker, table: TableLearner
-) -> npt.NDArray[np.float32]:
-    """Second moment of texts' vectors, whole and cut to each of the smaller dimensions.
-
-    Each cut's has the same trace, so that errors in the first dimensions, of which short vectors
-    have nothing else, count more.
-    """
-    whole = np.zeros((config.dim, config.dim), np.float32)
-    for step in range(config.steps, config.steps + _MOMENT_BATCHES):
-        batch = batches.draw(step)
-        for bag in (batch.left, batch.right):
-            vectors = table.vectors(bag).numpy()
-            whole += vectors.T @ vectors
-    moment: npt.NDArray[np.float32] = whole / np.trace(whole)
-    for dim in config.matryoshka:
-        part = whole[:dim, :dim]
-        moment[:dim, :dim] += _CUT_WEIGHT / np.trace(part) * part
-    return moment
 
 
 def _bitext(table: TableLearner, pairs: PairStore, document: int, tf_power: float) -> float:

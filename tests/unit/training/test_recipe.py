@@ -67,8 +67,6 @@ def test_settings_that_mean_nothing_are_refused(tmp_path, changes, said):
         ({"mix": {"poem": 1.0}}, "unknown kinds of pairs in mix: poem"),
         ({"mix": {"parallel": 0.0}}, "no kind of pair a share"),
         ({"batch": 1}, "batch must be at least 2"),
-        ({"cycles": 0}, "cycles=0"),
-        ({"cycles": 5, "steps": 4}, "cycles=5"),
         ({"weight_decay": -0.1}, "weight_decay=-0.1"),
         ({"weight_decay": 20.0, "learning_rate": 0.05}, "must lie in"),
         ({"bits": 2, "dim": 30}, "bits=2 with dim=30"),

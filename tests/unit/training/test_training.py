@@ -142,58 +142,6 @@ def test_weight_decay_shrinks_every_row_in_each_step(data, tmp_path, monkeypatch
     assert np.abs(decayed - plain).max() > 1e-2
 
 
-def test_a_second_cycle_goes_on_from_a_whole_first_one(data, tmp_path, monkeypatch):
-    """Bit for bit; then the steps grow long again, and at its end they are short."""
-    from rolevec.training import learner, train
-
-    learn, shares, halfway = learner.TableLearner.learn, [], []
-
-    def watching(self, batch):
-        shares.append(self._step_share())
-        learn(self, batch)
-        if self.step == 20:
-            halfway.append(self.rows.clone())
-
-    monkeypatch.setattr(learner.TableLearner, "learn", watching)
-    for folder, steps, cycles in (("one", 20, 1), ("two", 40, 2)):
-        changes = {"steps": steps, "cycles": cycles, "lexicon_until": 0.4 / cycles, "warmup": 0.1}
-        train(config(data, tmp_path / folder, **changes), progress=False)
-    assert halfway[0].equal(halfway[1])
-    assert shares[:20] == shares[20:40] == shares[40:]
-    assert max(shares) == shares[2] == 1
-    assert shares[0] == 0.5
-    assert 0 < shares[-1] < 0.1
-
-
-def test_two_bits_are_chosen_by_the_vectors_of_the_texts(data, tmp_path, monkeypatch):
-    from rolevec.training import static, train
-
-    written = {}
-
-    def watching(folder, tokenizer, table, *args, moment=None, **options):
-        written[folder.parent.name] = table, moment
-        return export(folder, tokenizer, table, *args, moment=moment, **options)
-
-    export = static.export
-    monkeypatch.setattr(static, "export", watching)
-    for bits in (2, 8):
-        train(config(data, tmp_path / f"{bits}", bits=bits, steps=10), progress=False)
-    table, moment = written["2"]
-    assert written["8"][1] is None
-    # All dimensions and the first eight, each with its weight.
-    assert np.trace(moment) == pytest.approx(1 + static._CUT_WEIGHT)
-    assert np.linalg.eigvalsh(moment).min() > 0
-    with (tmp_path / "2" / "model" / "model.safetensors").open("rb") as file:
-        from safetensors.numpy import load
-
-        found = load(file.read())
-    assert found["codebooks"].shape == (4, 256, 4)
-    read = found["codebooks"].astype(np.float32)[np.arange(4), found["embeddings"]]
-    read = read.transpose(0, 2, 1).reshape(table.shape) * found["scales"][:, None]
-    error, plain = read - table, np.abs(table).max()
-    assert np.abs(error).max() < 0.01 * plain
-
-
 def test_rows_of_excluded_sources_and_bad_rows(data):
     assert len(list(read_pairs(data, "parallel"))) == 801
     pairs = list(read_pairs(data, "parallel", ["bad"]))
