@@ -1,8 +1,9 @@
-"""A real, small static model: a counted vocabulary and a random table; a server to talk to."""
+"""A real, small static model: a counted vocabulary and a random table; a server; a way to wait."""
 
 import importlib.util
 import json
 import math
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -34,6 +35,20 @@ def vocabulary():
     total = sum(pieces.values())
     scores = {piece: math.log(count / total) for piece, count in pieces.items()}
     return [("<unk>", min(scores.values()) - 10), *sorted(scores.items())]
+
+
+@pytest.fixture(scope="session")
+def until():
+    """Waits for a condition, and returns what it says once that is true."""
+
+    def wait(condition, seconds=10):
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < deadline, "it did not come about"
+            time.sleep(0.005)
+        return found
+
+    return wait
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from functools import partial
 
 import psutil
@@ -36,31 +35,21 @@ def is_actor(process):
         return False
 
 
-def until(condition, seconds=60):
-    """What the condition says once that is true, or when the time is over."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return found
+@pytest.fixture
+def kill_one(until):
+    """Kills one actor that was not there before."""
 
+    def kill(but):
+        until(lambda: actors() - but, 60).pop().kill()
 
-def actors_are_gone():
-    return until(lambda: not actors(), 20)
-
-
-def kill_one(but):
-    """Kill one actor that was not there before."""
-    found = until(lambda: actors() - but)
-    assert found
-    found.pop().kill()
+    return kill
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster():
+def cluster(until):
     """One Ray for all tests: it takes seconds to start."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Or Ray ends actors whenever other tests fill the machine's memory.
-    os.environ.update(RAY_memory_monitor_refresh_ms="0")
+    # Without its memory watch, which ends actors whenever other tests fill the machine's memory.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_memory_monitor_refresh_ms": "0"}
     ray = pytest.importorskip("ray")
     before = processes()
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
@@ -105,7 +94,7 @@ def test_the_result_is_that_of_one_process(store, contents, tmp_path):
     assert contents(store("one")) == contents(store("two"))
 
 
-def test_an_actor_killed_in_the_middle(store, contents):
+def test_an_actor_killed_in_the_middle(store, contents, kill_one):
     """Nothing is lost, nothing comes twice; the next run encodes nothing."""
     old = actors()
 
@@ -126,7 +115,7 @@ def test_an_actor_killed_in_the_middle(store, contents):
     assert not (collection._backend.folder / "shards").exists()
 
 
-def test_a_driver_killed_before_it_loaded_its_shards(store, contents, tmp_path):
+def test_a_driver_killed_before_it_loaded_its_shards(store, contents, tmp_path, until):
     """What actors encoded is not encoded again, and what somebody wrote since stays."""
     collection = store("c")
     documents = list(corpus(300))
@@ -138,7 +127,7 @@ def test_a_driver_killed_before_it_loaded_its_shards(store, contents, tmp_path):
     def dying():
         for document in given:
             if document == "the end":
-                until(lambda: shard_files(shards))
+                until(lambda: shard_files(shards), 60)
                 raise Died
             yield document
 
@@ -158,7 +147,7 @@ def test_a_driver_killed_before_it_loaded_its_shards(store, contents, tmp_path):
     assert contents(collection) == contents(undisturbed)
 
 
-def test_a_batch_that_ends_its_actors(store, contents):
+def test_a_batch_that_ends_its_actors(store, contents, until):
     """It is an error that names it, and what others encoded is not lost."""
 
     def poisoned():
@@ -178,7 +167,7 @@ def test_a_batch_that_ends_its_actors(store, contents):
     options = RayOptions(encoder=poisoned, attempts=2)
     with pytest.raises(RolevecError, match=r"ended its worker 2 times.*memory"):
         run(documents, collection, ray=options)
-    assert actors_are_gone()
+    assert until(lambda: not actors(), 20)
     report = run(documents, collection)
     assert report.unchanged > 0
     assert report.added + report.unchanged == 901
@@ -187,11 +176,11 @@ def test_a_batch_that_ends_its_actors(store, contents):
     assert contents(collection) == contents(undisturbed)
 
 
-def test_an_actor_with_another_model(store, static_folder):
+def test_an_actor_with_another_model(store, static_folder, until):
     options = RayOptions(encoder=partial(load_encoder, f"static:{static_folder}"))
     with pytest.raises(CollectionMismatch, match="give all machines the same model"):
         run(corpus(10), store("c"), ray=options)
-    assert actors_are_gone()
+    assert until(lambda: not actors(), 20)
 
 
 def test_a_run_that_waits_for_actors_can_be_stopped(store):
@@ -215,7 +204,7 @@ def test_a_run_that_waits_for_actors_can_be_stopped(store):
     assert run(corpus(10), store("c")).added == 10
 
 
-def test_actors_write_to_a_server_themselves(qdrant_server, light, contents, tmp_path):
+def test_actors_write_to_a_server_themselves(qdrant_server, light, contents, tmp_path, kill_one):
     """By shard keys, with one actor killed; the rest as in one process."""
     old = actors()
 

@@ -15,16 +15,9 @@ from rolevec.roles import Role
 TEXTS = [f"text {n}" for n in range(40)]
 
 
-def until(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.005)
-
-
 @pytest.mark.parametrize("dialect", ["cohere", "openai", "tei", "cohere, cached"])
 async def test_cancelling_stops_what_is_under_way_and_begins_nothing(
-    load, server, dialect, tmp_path
+    load, server, dialect, tmp_path, until
 ):
     dialect, _, cached = dialect.partition(", ")
     encoder = load(dialect, concurrency=4, cache=tmp_path / "c.sqlite" if cached else None)
@@ -68,7 +61,7 @@ async def test_the_callers_loop_goes_on(load, server):
     assert ticks > 10
 
 
-def test_no_more_requests_at_once_than_allowed(load, server):
+def test_no_more_requests_at_once_than_allowed(load, server, until):
     encoder = load("cohere", concurrency=3, timeout=30)
     server.requests.clear()
     server.fault_for = lambda text: Fault("hang")
