@@ -16,7 +16,7 @@ from rolevec.errors import ModelNotAvailable
 
 Ints = npt.NDArray[np.int64]
 
-_DTYPES = {"I8": np.int8, "U8": np.uint8, "F16": np.float16, "F32": np.float32}
+_DTYPES = {"I8": np.int8, "U8": np.uint8, "F16": np.float16, "F32": np.float32, "I32": np.int32}
 # Rows gathered at a time; what they unpack to should stay in a core's cache.
 _BLOCK = 512
 
@@ -26,12 +26,14 @@ class TokenTable:
 
     ``embeddings`` is float16, float32 or int8 of shape (vocabulary, dim), or uint8 of shape
     (vocabulary, dim / 2) with two 4-bit weights in a byte, or, beside ``codebooks``, uint8 of
-    shape (vocabulary, dim / 4) with a number for four weights (see `CodedRows`). The file is
-    mapped, not read: loading takes no time and processes share the pages.
+    shape (vocabulary, dim / 4) with a number for four weights (see `CodedRows`). With codebooks,
+    ``refined`` may number rows to each of which a further one belongs, behind the vocabulary's (see
+    `RefinedRows`). The file is mapped, not read: loading takes no time and processes share the
+    pages.
 
     Args:
-        path: a safetensors file with ``embeddings`` and, optionally, ``scales`` (vocabulary,),
-            ``codebooks`` and ``query_map``.
+        path: a safetensors file with ``embeddings`` and, optionally, ``scales`` for its rows,
+            ``codebooks``, ``refined`` and ``query_map``.
 
     Attributes:
         vocabulary: number of rows.

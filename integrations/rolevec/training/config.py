@@ -29,6 +29,7 @@ class TrainConfig(Recipe):
         dim: dimension of the vectors.
         bits: of a weight in the exported table: 8, 4 with an even dimension, or 2 with one that 4
             divides.
+        refined: how many of the most frequent tokens get twice the bits, where ``bits`` is 2.
         vocab: entries of the tokenizer, added tokens included.
         max_tokens: longest input the model announces.
         tokenizer_lines: number of lines from which the vocabulary is learned.
@@ -76,6 +77,7 @@ class TrainConfig(Recipe):
     licence: str = ""
     dim: int = 256
     bits: Literal[2, 4, 8] = 8
+    refined: int = 0
     vocab: int = 110_000
     max_tokens: int = 512
     tokenizer_lines: int = 1_000_000
@@ -128,5 +130,7 @@ class TrainConfig(Recipe):
                 f"bits={self.bits} with dim={self.dim}: 8, 4 with an even dimension, or 2 with one"
                 " that 4 divides"
             )
+        if self.refined < 0 or (self.refined and self.bits != 2):
+            raise ValueError(f"refined={self.refined} with bits={self.bits}: rows of 2 bits alone")
         if any(not 0 < d < self.dim for d in self.matryoshka):
             raise ValueError(f"matryoshka dimensions must lie between 0 and {self.dim}")

@@ -25,6 +25,7 @@ def export(
     description: Mapping[str, Any],
     bits: Bits = 8,
     *,
+    refined: npt.NDArray[np.integer[Any]] | None = None,
     query_map: npt.NDArray[np.float32] | None = None,
 ) -> Path:
     """Write tokenizer.json, model.safetensors and config.json.
@@ -36,6 +37,7 @@ def export(
         description: the fields of config.json that the table does not tell.
         bits: of a weight; 16 are a float16 number, and 2 come from codebooks of 8 bits for four
             weights (see `encode_products`).
+        refined: of a table in 2 bits, rows that get 4.
         query_map: matrix that is added to unit queries, q + q @ query_map; shape (dim, dim).
 
     Raises:
@@ -43,7 +45,7 @@ def export(
     """
     if tokenizer.get_vocab_size() > len(table):
         raise ValueError(f"{tokenizer.get_vocab_size()} tokens, but {len(table)} rows")
-    tensors = pack(table, bits)
+    tensors = pack(table, bits, refined)
     if query_map is not None:
         tensors["query_map"] = query_map.astype(np.float16)
     weights = save(tensors)

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rolevec.encoders.rows import CODED, CODES, FOUR_BIT_ZERO
+from rolevec.encoders.rows import CODED, CODES, FOUR_BIT_ZERO, CodedRows
 
 Floats = npt.NDArray[np.float32]
 Bits: TypeAlias = Literal[2, 4, 8, 16]
@@ -75,23 +75,56 @@ def encode_products(
         codes, uint8 (vocab, dim / 4); scales (vocab,); codebooks, float16 (dim / 4, 256, 4). A row
         of zeros has scale 0.
     """
-    lengths = np.linalg.norm(table, axis=1, keepdims=True)
-    units = np.divide(table, lengths, out=np.zeros_like(table), where=lengths > 0)
-    parts = units.reshape(len(table), CODED, -1).transpose(2, 0, 1)
-    sample = np.random.default_rng(seed).permutation(np.flatnonzero(lengths[:, 0]))[:_SAMPLE]
-    codes = np.empty((len(table), len(parts)), np.uint8)
+    parts, lengths = _unit_parts(table)
+    sample = np.random.default_rng(seed).permutation(np.flatnonzero(lengths))[:_SAMPLE]
     books = np.zeros((len(parts), CODES, CODED), np.float16)
-    along, square = np.zeros(len(table)), np.zeros(len(table))
-    for place in range(len(parts)):
-        part = np.ascontiguousarray(parts[place])
-        books[place] = _k_means(part[sample])
-        book = books[place].astype(np.float32)
+    for book, part in zip(books, parts, strict=True):
+        book[:] = _k_means(np.ascontiguousarray(part)[sample])
+    return *_encode(parts, lengths, books), books
+
+
+def refine_products(
+    table: Floats,
+    codes: npt.NDArray[np.uint8],
+    scales: Floats,
+    books: npt.NDArray[np.float16],
+) -> tuple[npt.NDArray[np.uint8], Floats]:
+    """Codes of what `encode_products` left out of rows, in the same books; see `RefinedRows`.
+
+    Args:
+        table: rows, shape (n, dim).
+        codes: theirs, as ``scales``.
+        books: of the table they are from.
+
+    Returns:
+        codes and scales of a further row for each, to be added to it.
+    """
+    rows = CodedRows(codes, books)
+    reached = rows.arranged(rows.unpacked(np.arange(len(codes)))) * scales[:, None]
+    return _encode(*_unit_parts(table - reached), books)
+
+
+def _unit_parts(table: Floats) -> tuple[Floats, Floats]:
+    """Unit rows by the place of their weights, shape (dim / 4, rows, 4), and their lengths."""
+    lengths = np.linalg.norm(table, axis=1)
+    divisors = lengths[:, None]
+    units = np.divide(table, divisors, out=np.zeros_like(table), where=divisors > 0)
+    return units.reshape(len(table), CODED, -1).transpose(2, 0, 1), lengths
+
+
+def _encode(
+    parts: Floats, lengths: Floats, books: npt.NDArray[np.float16]
+) -> tuple[npt.NDArray[np.uint8], Floats]:
+    codes = np.empty((len(lengths), len(parts)), np.uint8)
+    along, square = np.zeros(len(lengths)), np.zeros(len(lengths))
+    for place, half in enumerate(books):
+        part, book = np.ascontiguousarray(parts[place]), half.astype(np.float32)
         codes[:, place] = _nearest(part, book)
         taken = book[codes[:, place]]
         along += (taken * part).sum(axis=1)
         square += np.square(taken).sum(axis=1)
-    scales = np.divide(along, square, out=np.zeros_like(along), where=square > 0) * lengths[:, 0]
-    return codes, scales.astype(np.float32), books
+    scales = np.divide(along, square, out=np.zeros_like(along), where=square > 0) * lengths
+    return codes, scales.astype(np.float32)
 
 
 def _k_means(points: Floats) -> Floats:
@@ -115,15 +148,30 @@ def _nearest(points: Floats, centres: Floats) -> npt.NDArray[np.intp]:
     return nearest
 
 
-def pack(table: Floats, bits: Bits) -> dict[str, npt.NDArray[Any]]:
+def pack(
+    table: Floats, bits: Bits, refined: npt.NDArray[np.integer[Any]] | None = None
+) -> dict[str, npt.NDArray[Any]]:
     """The tensors of a table in so many bits a weight, as `TokenTable` reads them.
+
+    Args:
+        table: float32, shape (vocab, dim).
+        bits: of a weight.
+        refined: rows that get 4 bits a weight where the others have 2.
 
     Raises:
         ValueError: float16 cannot carry a weight.
     """
     if bits == 2:
         codes, scales, books = encode_products(table)
-        return {"embeddings": codes, "scales": scales, "codebooks": books}
+        if refined is None or not len(refined):
+            return {"embeddings": codes, "scales": scales, "codebooks": books}
+        more = refine_products(table[refined], codes[refined], scales[refined], books)
+        return {
+            "embeddings": np.concatenate([codes, more[0]]),
+            "scales": np.concatenate([scales, more[1]]),
+            "codebooks": books,
+            "refined": refined.astype(np.int32),
+        }
     if bits != 16:
         rows, scales = quantise(table, bits)
         return {"embeddings": rows, "scales": scales}

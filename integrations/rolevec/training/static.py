@@ -70,6 +70,7 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         table.rows.numpy(),
         _description(config, stores, tokenizer) | {"training": record},
         config.bits,
+        refined=np.sort(np.argsort(-frequencies, kind="stable")[: config.refined]),
         query_map=table.query_map.numpy() if table.query_map else None,
     )
     return TrainResult(folder, f"static:{folder}", tuple(table.losses), development)

@@ -12,21 +12,22 @@ ROWS = np.random.default_rng(0).normal(size=(50, 12)).astype(np.float32)
 
 
 def write(path, rows=ROWS, kind="f32"):
-    if kind in ("i2", "i4", "i8"):
-        save_file(pack(rows, int(kind[1])), path)
+    if kind[0] == "i":
+        refined = np.array([0, 7, 49]) if kind == "i2 refined" else None
+        save_file(pack(rows, int(kind[1]), refined), path)
     else:
         save_file({"embeddings": rows.astype(np.float16 if kind == "f16" else np.float32)}, path)
     return TokenTable(path)
 
 
-@pytest.mark.parametrize("kind", ["f32", "f16", "i8", "i4", "i2"])
+@pytest.mark.parametrize("kind", ["f32", "f16", "i8", "i4", "i2", "i2 refined"])
 def test_sums_are_those_of_the_rows_within_rounding(tmp_path, kind):
     table = write(tmp_path / "t.safetensors", kind=kind)
     assert (table.vocabulary, table.dim) == ROWS.shape
     ids = np.array([3, 3, 49, 0, 7, 8, 9])
     sums = table.sums(ids, np.array([0, 1, 3]))
     steps = {"f32": 1e-6, "f16": 1e-3, "i8": 0.5 / 127, "i4": 0.5 / 7, "i2": 2e-3}
-    step = steps[kind] * np.abs(ROWS).max()
+    step = steps[kind[:3].strip()] * np.abs(ROWS).max()
     for got, group in zip(sums, ([3], [3, 49], [0, 7, 8, 9]), strict=True):
         assert np.allclose(got, ROWS[group].sum(axis=0), atol=len(group) * step + 1e-6)
 
@@ -37,7 +38,7 @@ def test_no_groups_have_no_sums(tmp_path):
     assert table.sums(nothing, nothing).shape == table.means(nothing, nothing).shape == (0, 12)
 
 
-@pytest.mark.parametrize("kind", ["i4", "i2"])
+@pytest.mark.parametrize("kind", ["i4", "i2", "i2 refined"])
 @settings(deadline=None, max_examples=30)
 @given(
     lengths=st.lists(st.integers(1, 60) | st.sampled_from([2047, 2048, 2049, 5000]), min_size=1),
@@ -52,6 +53,15 @@ def test_a_sum_does_not_depend_on_its_neighbours(tmp_path_factory, kind, lengths
         assert np.array_equal(row, table.sums(ids[start : start + length], np.array([0]))[0])
 
 
+def refined(numbers, scales=4):
+    return {
+        "embeddings": np.zeros((4, 4), np.uint8),
+        "codebooks": np.zeros((4, 256, 4), np.float16),
+        "scales": np.ones(scales, np.float32),
+        "refined": np.array(numbers, np.int32),
+    }
+
+
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [
@@ -63,6 +73,10 @@ def test_a_sum_does_not_depend_on_its_neighbours(tmp_path_factory, kind, lengths
             r"codebooks of shape \(3, 256, 4\) for uint8 codes of shape \(4, 4\)",
         ),
         ({"embeddings": np.zeros((4, 4), np.int64)}, "cannot read the table"),
+        (refined([0], scales=3), "without a scale for every coded row"),
+        (refined([]), "outside the 4 rows"),
+        (refined([1, 3]), "outside the 2 rows"),
+        (refined([-1]), "outside the 3 rows"),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path, tensors, message):

@@ -55,6 +55,24 @@ def test_codebooks_err_less_than_steps_of_as_many_bits(tmp_path):
     assert kept[:16].min() > kept[16:].max()
 
 
+def test_refined_rows_err_less_and_leave_the_others_as_they_are(tmp_path):
+    table = np.random.default_rng(0).normal(size=(3000, 32)).astype(np.float32)
+    table[5] = 0
+    some = np.array([2999, 5, 17, *range(100, 600)])
+    plain, refined = (read_back(tmp_path, pack(table, 2, ids)) for ids in (None, some))
+    assert refined.shape == table.shape
+    others = np.setdiff1d(np.arange(len(table)), some)
+    assert np.array_equal(plain[others], refined[others])
+    assert not refined[5].any()
+
+    def error(read):
+        return np.square(read - table)[some].sum()
+
+    # Twice the bits leave about the square of what is left; the books were not made for the rest.
+    before = error(plain) / np.square(table[some]).sum()
+    assert error(refined) < 2.5 * before * error(plain)
+
+
 def test_codebooks_do_not_depend_on_anything_but_rows_and_seed():
     table = np.random.default_rng(0).normal(size=(600, 16)).astype(np.float32)
     table[7] = 0

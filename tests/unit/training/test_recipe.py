@@ -70,6 +70,8 @@ def test_settings_that_mean_nothing_are_refused(tmp_path, changes, said):
         ({"weight_decay": -0.1}, "weight_decay=-0.1"),
         ({"weight_decay": 20.0, "learning_rate": 0.05}, "must lie in"),
         ({"bits": 2, "dim": 30}, "bits=2 with dim=30"),
+        ({"bits": 4, "refined": 5}, "refined=5 with bits=4"),
+        ({"bits": 2, "refined": -1}, "refined=-1 with bits=2"),
         ({"matryoshka": (64,), "dim": 64}, "between 0 and 64"),
     ],
 )

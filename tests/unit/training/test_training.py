@@ -16,6 +16,7 @@ from rolevec.testing import FakeEncoder
 from rolevec.training.config import TrainConfig
 from rolevec.training.data import language_shares, read_pairs, source_weight, text_key
 from rolevec.training.negatives import false_negatives
+from rolevec.training.store import PairStore
 from rolevec.training.teacher import Teacher, ask_teacher
 
 WORDS = {
@@ -113,6 +114,19 @@ def test_a_killed_run_goes_on_to_the_same_table(data, tmp_path, monkeypatch):
     assert len(resumed) == 40
     tables = [(r.folder / "model.safetensors").read_bytes() for r in (whole, again)]
     assert tables[0] == tables[1]
+
+
+def test_the_most_frequent_tokens_have_refined_rows(data, tmp_path):
+    from rolevec.training import train
+
+    result = train(config(data, tmp_path, steps=12, bits=2, refined=7), progress=False)
+    tensors = load_file(result.folder / "model.safetensors")
+    vocabulary = StaticEncoder(result.folder).tokenizer.get_vocab_size()
+    assert tensors["embeddings"].shape == (vocabulary + 7, 4)
+    stores = [PairStore.load(path) for path in (tmp_path / "cache").glob("*.npz")]
+    counts = sum(np.bincount(store.flat, minlength=vocabulary) for store in stores)
+    others = np.delete(counts, tensors["refined"])
+    assert counts[tensors["refined"]].min() >= others.max()
 
 
 def test_weight_decay_shrinks_every_row_in_each_step(data, tmp_path, monkeypatch):
