@@ -92,11 +92,12 @@ def licences() -> str:
 
 
 def recipes() -> str:
-    """The bundled model, and two of other recipes."""
+    """The bundled model, and three of other recipes."""
     return runs(
         {
             "bundled": "light",
-            "weight decay": "light-weight-decay",
+            "no refined rows": "light-two-bits",
+            "nor weight decay": "light-no-decay",
             "more sentences": "light-more-sentences",
         }
     )
