@@ -60,3 +60,9 @@ def test_missing_settings_say_how_to_go_on(folder):
 def test_the_real_folder_lies_in_the_package():
     assert bundled._folder().parent.name == "models"
     assert (bundled._folder().parent / "card.py").is_file()
+
+
+def test_the_model_in_the_package_is_no_larger_than_promised():
+    files = [path for path in light_folder().iterdir() if path.is_file()]
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in files}
+    assert sum(path.stat().st_size for path in files) <= 40_000_000
