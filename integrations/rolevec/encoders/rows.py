@@ -183,9 +183,11 @@ def rows_of(tensors: Mapping[str, npt.NDArray[Any]]) -> Rows:
 def _refined(
     coded: CodedRows, refined: npt.NDArray[Any], scales: npt.NDArray[Any] | None
 ) -> RefinedRows:
-    rows = len(coded) - len(refined)
-    if scales is None or len(scales) != len(coded) or refined.ndim != 1:
+    if refined.ndim != 1 or refined.dtype.kind != "i":
+        raise ValueError(f"numbers of refined rows as {refined.dtype} of shape {refined.shape}")
+    if scales is None or scales.shape != (len(coded),):
         raise ValueError("refined rows without a scale for every coded row")
+    rows = len(coded) - len(refined)
     if not len(refined) or refined.min() < 0 or refined.max() >= rows:
         raise ValueError(f"numbers of refined rows outside the {rows} rows of the table")
     return RefinedRows(coded, np.asarray(refined), np.asarray(scales, np.float32))

@@ -131,6 +131,8 @@ class TrainConfig(Recipe):
                 " that 4 divides"
             )
         if self.refined < 0 or (self.refined and self.bits != 2):
-            raise ValueError(f"refined={self.refined} with bits={self.bits}: rows of 2 bits alone")
+            raise ValueError(
+                f"refined={self.refined} with bits={self.bits}: at least 0, more with bits=2 alone"
+            )
         if any(not 0 < d < self.dim for d in self.matryoshka):
             raise ValueError(f"matryoshka dimensions must lie between 0 and {self.dim}")

@@ -74,6 +74,8 @@ def refined(numbers, scales=4):
         ),
         ({"embeddings": np.zeros((4, 4), np.int64)}, "cannot read the table"),
         (refined([0], scales=3), "without a scale for every coded row"),
+        (refined(1), r"refined rows as int32 of shape \(\)"),
+        (refined([1.0]) | {"refined": np.ones(1, np.float32)}, "refined rows as float32"),
         (refined([]), "outside the 4 rows"),
         (refined([1, 3]), "outside the 2 rows"),
         (refined([-1]), "outside the 3 rows"),
