@@ -120,7 +120,8 @@ class RefinedRows(Rows):
 
     Jégou, Tavenard, Douze, Amsaleg, "Searching in one billion vectors: re-rank with source coding"
     (ICASSP 2011). A few thousand tokens are most of any text: twice the bits for their rows bring
-    its sum much closer. They are put together once, so that they cost no time later.
+    its sum much closer. A row is put together when it is first met, so that loading costs nothing,
+    and no later use of it.
 
     Args:
         coded: the rows of the vocabulary, and behind them what is added to those of ``refined``.
@@ -129,27 +130,38 @@ class RefinedRows(Rows):
     """
 
     def __init__(self, coded: CodedRows, refined: Ids, scales: Floats) -> None:
-        self._coded = coded
-        self._length = len(coded) - len(refined)
+        self._coded, self._refined = coded, refined
         self.dim = coded.dim
-        own, added = scales[refined], scales[self._length :]
-        shares = np.divide(added, own, out=np.zeros_like(added), where=own != 0)
-        self._whole = coded.unpacked(np.arange(self._length, len(coded)))
-        self._whole *= shares[:, None]
-        self._whole += coded.unpacked(refined)
-        self._places = np.full(self._length, -1, np.int32)
+        self._places = np.full(len(coded) - len(refined), -1, np.int32)
         self._places[refined] = np.arange(len(refined))
+        own, added = scales[refined], scales[len(self) :]
+        self._shares = np.divide(added, own, out=np.zeros_like(added), where=own != 0)
+        self._whole = np.empty((len(refined), self.dim), np.float32)
+        self._met = np.zeros(len(refined), bool)
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._places)
 
     def unpacked(self, ids: Ids) -> Floats:
         """Some of the rows, place by place; float32, shape (n, dim)."""
         places = self._places[ids]
+        self._put_together(places[places >= 0])
         rows = self._whole.take(places, axis=0, mode="clip")
         others = np.flatnonzero(places < 0)
         rows[others] = self._coded.unpacked(ids[others])
         return rows
+
+    def _put_together(self, places: Ids) -> None:
+        new = places[~self._met[places]]
+        if not new.size:
+            return
+        new = np.unique(new)
+        rows = self._coded.unpacked(len(self) + new)
+        rows *= self._shares[new, None]
+        rows += self._coded.unpacked(self._refined[new])
+        self._whole[new] = rows
+        # Last, for other threads; what two of them do at once is the same.
+        self._met[new] = True
 
     def arranged(self, sums: Floats) -> Floats:
         """From place by place to dimension by dimension."""
