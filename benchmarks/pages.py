@@ -81,7 +81,7 @@ def rebuild() -> str:
         {
             "seed 0": "light-seed-0",
             "seed 1": "light-seed-1",
-            "no rows from Tatoeba, 9,000 steps": "light-without-tatoeba",
+            "no rows from Tatoeba": "light-without-tatoeba",
         }
     )
 
@@ -92,11 +92,12 @@ def licences() -> str:
 
 
 def recipes() -> str:
-    """The bundled model, and three of other recipes."""
+    """The bundled model, and four of other recipes."""
     return runs(
         {
             "bundled": "light",
-            "no refined rows": "light-two-bits",
+            "no pairs of pieces": "light-no-pairs",
+            "nor refined rows": "light-two-bits",
             "nor weight decay": "light-no-decay",
             "more sentences": "light-more-sentences",
         }

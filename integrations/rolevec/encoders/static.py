@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from rolevec.encoders.adjacent import PairSettings, PiecePairs
 from rolevec.encoders.progress import Advance
 from rolevec.encoders.table import TokenTable
 from rolevec.encoders.terms import damp, led
@@ -37,7 +38,8 @@ class StaticEncoder(TokenEncoder):
 
     A token that stands in a text n times counts n**tf_power, which config.json tells (1 if it does
     not). Where the table brings a ``query_map``, texts that begin with the token ``query_id`` are
-    moved by it.
+    moved by it. Where config.json has ``piece_pairs``, they and those that begin with the token
+    ``document_id`` get something of the pairs of pieces in them (see `PiecePairs`).
 
     A folder holds ``tokenizer.json``, ``config.json`` (format "rolevec-static") and
     ``model.safetensors`` with the table (see `TokenTable`), which is memory-mapped, so that
@@ -78,6 +80,7 @@ class StaticEncoder(TokenEncoder):
         self._tf_power = float(config.get("tf_power", 1))
         self._query: int | None = config.get("query_id")
         self._check(self.tokenizer)
+        self._pairs = self._pairs_of(config)
         self._words: WordIds | None = None
         self._words_tried = threading.Lock()
         self._wordless = False
@@ -95,6 +98,21 @@ class StaticEncoder(TokenEncoder):
                 f" {tokenizer.get_vocab_size()} and dim {self.card.dim}"
             )
 
+    def _pairs_of(self, config: Mapping[str, Any]) -> PiecePairs | None:
+        if config.get("piece_pairs") is None:
+            return None
+        try:
+            return PiecePairs(
+                PairSettings.of(config["piece_pairs"]),
+                self.tokenizer,
+                self.card.dim,
+                query=self._query,
+                document=config.get("document_id"),
+                tf_power=self._tf_power,
+            )
+        except ValueError as error:
+            raise ModelNotAvailable(f"{self.folder / 'config.json'}: {error}") from error
+
     def _forward(self, batch: list[Ids]) -> npt.NDArray[np.float32]:
         # What the table knows nothing of is left out, unless there is nothing else.
         known = [[i for i in ids if i != self._unknown] or ids or self._nothing for ids in batch]
@@ -103,9 +121,7 @@ class StaticEncoder(TokenEncoder):
         lengths = np.fromiter(map(len, known), np.int64, len(known))
         flat = np.fromiter(chain.from_iterable(known), np.int64, int(lengths.sum()))
         rows = np.empty((len(batch), self.card.dim), np.float32)
-        self._average(rows, np.arange(len(batch)), flat, lengths)
-        queries = [i for i, ids in enumerate(batch) if ids[:1] == [self._query]]
-        self._move(rows, np.array(queries, np.int64))
+        self._pool(rows, np.arange(len(batch)), flat, lengths)
         return rows
 
     def _rows(
@@ -160,10 +176,25 @@ class StaticEncoder(TokenEncoder):
         # would change the last bits.
         known = np.array([i for i in prompt if i != self._unknown], np.int64)
         ids, lengths = led(ids, lengths, known)
-        self._average(rows, places, ids, lengths)
-        if list(prompt[:1]) == [self._query]:
-            self._move(rows, places)
+        self._pool(rows, places, ids, lengths)
         return fits
+
+    def _pool(
+        self,
+        rows: npt.NDArray[np.float32],
+        places: Ints,
+        ids: npt.NDArray[np.integer[Any]],
+        lengths: Ints,
+    ) -> None:
+        """Put what stands for each text in its place."""
+        if not len(lengths):
+            return
+        queries = np.flatnonzero(ids[np.cumsum(lengths) - lengths] == self._query)
+        shares: npt.NDArray[np.float64] = 1 / self._average(rows, places, ids, lengths)
+        if self._table.query_map is not None and queries.size:
+            shares[queries] *= self._move(rows, places[queries], self._table.query_map)
+        if self._pairs is not None:
+            self._pairs.add(rows, places, ids, lengths, shares)
 
     def _average(
         self,
@@ -171,13 +202,14 @@ class StaticEncoder(TokenEncoder):
         places: Ints,
         ids: npt.NDArray[np.integer[Any]],
         lengths: Ints,
-    ) -> None:
-        """Put the mean of each text in its place."""
+    ) -> Ints:
+        """Put the mean of each text in its place; returns what the sums were divided by."""
         weights = None
         if self._tf_power != 1:
             ids, lengths, weights = damp(ids, lengths, self._tf_power)
         starts = np.cumsum(lengths) - lengths
         self._table.means(ids, starts, weights=weights, out=rows, places=places)
+        return lengths
 
     def _token_rows(self, batch: list[Ids]) -> list[npt.NDArray[np.float32]]:
         return [self._rows_of(ids) for ids in batch]
@@ -191,14 +223,18 @@ class StaticEncoder(TokenEncoder):
             rows += rows @ self._table.query_map
         return rows
 
-    def _move(self, rows: npt.NDArray[np.float32], queries: Ints) -> None:
-        """Take the rows of queries through the table's matrix, if it has one."""
-        if self._table.query_map is None or not queries.size:
-            return
+    def _move(
+        self, rows: npt.NDArray[np.float32], queries: Ints, matrix: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Take the rows of queries through the table's matrix; returns how much longer they are."""
         units = rows[queries]
-        lengths = np.linalg.norm(units, axis=1, keepdims=True)
-        units = np.divide(units, lengths, out=units, where=lengths > 0)
-        rows[queries] = units + units @ self._table.query_map
+        before = np.linalg.norm(units, axis=1, keepdims=True)
+        units = np.divide(units, before, out=units, where=before > 0)
+        moved = units + units @ matrix
+        rows[queries] = moved
+        after = np.linalg.norm(moved, axis=1)
+        longer: npt.NDArray[np.float32] = np.divide(after, before[:, 0], where=after > 0, out=after)
+        return longer
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (str(self.folder), self._options)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
+from rolevec.encoders.adjacent import PairSettings
 from rolevec.training.data import Kind
 from rolevec.training.recipe import Recipe
 
@@ -43,6 +44,8 @@ class TrainConfig(Recipe):
         tf_power: a token met n times in a text counts n to this power; see `damp`.
         query_map: learn a matrix that moves queries towards the documents they ask for.
         query_map_rate: step length of that matrix.
+        piece_pairs: how much pairs of pieces of a word count, in mean lengths of the table's rows;
+            None for not at all. See `PiecePairs`; training itself does without them.
         similarity_scale: factor on the cosine before the softmax.
         temperature: exponent on the number of rows of a language; 1 is by size, 0 is equal shares.
         matryoshka: smaller dimensions trained along.
@@ -69,6 +72,7 @@ class TrainConfig(Recipe):
     """
 
     kind: ClassVar[str] = "static"
+    tables: ClassVar[Mapping[str, type[Any]]] = {"piece_pairs": PairSettings}
 
     data: Path
     output: Path
@@ -90,6 +94,7 @@ class TrainConfig(Recipe):
     tf_power: float = 1.0
     query_map: bool = False
     query_map_rate: float = 1e-3
+    piece_pairs: PairSettings | None = None
     similarity_scale: float = 20.0
     temperature: float = 0.6
     matryoshka: tuple[int, ...] = ()
@@ -134,5 +139,7 @@ class TrainConfig(Recipe):
             raise ValueError(
                 f"refined={self.refined} with bits={self.bits}: at least 0, more with bits=2 alone"
             )
+        if self.piece_pairs is not None and self.piece_pairs.first >= self.dim:
+            raise ValueError(f"piece_pairs: first={self.piece_pairs.first} with dim={self.dim}")
         if any(not 0 < d < self.dim for d in self.matryoshka):
             raise ValueError(f"matryoshka dimensions must lie between 0 and {self.dim}")

@@ -34,7 +34,8 @@ def export(
         folder: made if missing; files of an earlier export are replaced.
         tokenizer: its ids are the rows of ``table``.
         table: float32, shape (vocab, dim).
-        description: the fields of config.json that the table does not tell.
+        description: the fields of config.json that the table does not tell; ``piece_pairs``
+            among them is part of what the revision stands for.
         bits: of a weight; 16 are a float16 number, and 2 come from codebooks of 8 bits for four
             weights (see `encode_products`).
         refined: of a table in 2 bits, rows that get 4.
@@ -53,7 +54,7 @@ def export(
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         **description,
-        "revision": hashlib.sha256(weights).hexdigest()[:12],
+        "revision": _revision(weights, description.get("piece_pairs")),
         "dim": table.shape[1],
         "pooling": "mean",
         "normalize": True,
@@ -64,6 +65,13 @@ def export(
     text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
     _replace(folder / "config.json", text.encode())
     return folder
+
+
+def _revision(weights: bytes, piece_pairs: Mapping[str, Any] | None) -> str:
+    digest = hashlib.sha256(weights)
+    if piece_pairs is not None:
+        digest.update(json.dumps(piece_pairs, sort_keys=True).encode())
+    return digest.hexdigest()[:12]
 
 
 def _replace(path: Path, content: bytes) -> None:

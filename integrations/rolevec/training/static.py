@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -61,14 +62,17 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     ) as advance:
         _loop(config, batches, table, advance)
     development = _bitext(table, held_out, document, config.tf_power) if len(held_out) else None
+    rows = table.rows.numpy()
     record = training_record(
         config, stores, teacher, seconds=table.seconds, development=development
     )
     folder = export(
         config.output,
         tokenizer,
-        table.rows.numpy(),
-        _description(config, stores, tokenizer) | {"training": record},
+        rows,
+        _description(config, stores, tokenizer)
+        | _pair_settings(config, tokenizer, rows)
+        | {"training": record},
         config.bits,
         refined=np.sort(np.argsort(-frequencies, kind="stable")[: config.refined]),
         query_map=table.query_map.numpy() if table.query_map else None,
@@ -128,4 +132,16 @@ def _description(
         "matryoshka_dims": [*config.matryoshka, config.dim],
         "languages": sorted({"eng", *enough}),
         "source": "trained by rolevec.training",
+    }
+
+
+def _pair_settings(
+    config: TrainConfig, tokenizer: Tokenizer, rows: npt.NDArray[np.float32]
+) -> dict[str, Any]:
+    if config.piece_pairs is None:
+        return {}
+    length = float(np.linalg.norm(rows, axis=1).mean())
+    return {
+        "document_id": tokenizer.encode(PROMPTS["document"]).ids[0],
+        "piece_pairs": asdict(config.piece_pairs.times(length)),
     }

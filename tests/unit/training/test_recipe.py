@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import pytest
 
+from rolevec.encoders.adjacent import PairSettings
 from rolevec.training import Architecture, TrainConfig, TransformerConfig, load_recipe
 
 
@@ -72,6 +73,7 @@ def test_settings_that_mean_nothing_are_refused(tmp_path, changes, said):
         ({"bits": 2, "dim": 30}, "bits=2 with dim=30"),
         ({"bits": 4, "refined": 5}, "refined=5 with bits=4"),
         ({"bits": 2, "refined": -1}, "refined=-1 with bits=2"),
+        ({"piece_pairs": PairSettings(0.5, 0.6, first=64), "dim": 64}, "first=64 with dim=64"),
         ({"matryoshka": (64,), "dim": 64}, "between 0 and 64"),
     ],
 )

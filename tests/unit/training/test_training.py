@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from rolevec import Role
+from rolevec.encoders.adjacent import PairSettings
 from rolevec.encoders.loading import register_encoder
 from rolevec.encoders.static import StaticEncoder
 from rolevec.testing import FakeEncoder
@@ -127,6 +128,31 @@ def test_the_most_frequent_tokens_have_refined_rows(data, tmp_path):
     counts = sum(np.bincount(store.flat, minlength=vocabulary) for store in stores)
     others = np.delete(counts, tensors["refined"])
     assert counts[tensors["refined"]].min() >= others.max()
+
+
+def test_pairs_of_pieces_are_in_units_of_the_table_and_part_of_the_revision(data, tmp_path):
+    from rolevec.training import train
+
+    settings = PairSettings(0.5, 0.6, full_at=9, first=8)
+    plain, paired = (
+        StaticEncoder(train(config(data, tmp_path / n, steps=5, **more), progress=False).folder)
+        for n, more in {"plain": {}, "paired": {"piece_pairs": settings}}.items()
+    )
+    facts = json.loads((paired.folder / "config.json").read_text(encoding="utf-8"))
+    table = load_file(paired.folder / "model.safetensors")
+    rows = table["embeddings"] * table["scales"][:, None]
+    length = np.linalg.norm(rows, axis=1).mean()
+    found = PairSettings.of(facts["piece_pairs"])
+    assert (found.full_at, found.first) == (9, 8)
+    assert (found.query, found.document) == pytest.approx((0.5 * length, 0.6 * length), rel=0.01)
+    assert (plain.folder / "model.safetensors").read_bytes() == (
+        paired.folder / "model.safetensors"
+    ).read_bytes()
+    assert plain.fingerprint.revision != paired.fingerprint.revision
+    texts = ["zzhundkatze xxyy", "hund"]
+    with_pairs, without = (e.encode_queries(texts) for e in (paired, plain))
+    assert np.allclose(with_pairs[1], without[1], atol=1e-6)
+    assert with_pairs[0] @ without[0] < 0.999
 
 
 def test_weight_decay_shrinks_every_row_in_each_step(data, tmp_path, monkeypatch):
