@@ -3,10 +3,11 @@
     python benchmarks/static.py DATA/tatoeba112/tatoeba.*
 
 Every line of the files is a text; they are shuffled. model2vec runs single process, as it does by
-default below 10,000 texts, on the bundled table in full precision with the bundled tokenizer. Two
-rows are of rolevec: one whose every round is the first to see the corpus, and one that has seen it.
-Threads and batch sizes are both libraries' own; neither cuts a text. The vectors are compared: see
-the cosines.
+default below 10,000 texts, on the bundled table in full precision with the bundled tokenizer. Three
+rows are of rolevec: one whose every round is the first to see the corpus, and one that has seen it,
+both without the pairs of pieces that model2vec does not have, and one that has seen it with them,
+as the model is shipped. Threads and batch sizes are both libraries' own; neither cuts a text. The
+vectors are compared: see the cosines.
 """
 
 import json
@@ -24,6 +25,7 @@ from rolevec.models.bundled import light_folder
 from rolevec.roles import Role
 
 OURS, WARM, THEIRS = "rolevec, words new", "rolevec, words known", "model2vec"
+PAIRED = "rolevec, words known, with pairs of pieces"
 COMPARED = 20_000
 
 
@@ -41,6 +43,17 @@ def full_table(folder):
     table = StaticEncoder(folder)._table
     ids = np.arange(table.vocabulary)
     return table.sums(ids, ids)
+
+
+def without_pairs(folder, place):
+    """The model without its pairs of pieces, so that the sums are those of model2vec."""
+    place.mkdir()
+    for name in ("model.safetensors", "tokenizer.json"):
+        (place / name).symlink_to(folder.resolve() / name)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config.pop("piece_pairs", None)
+    (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return place
 
 
 def cosines(one, two):
@@ -69,8 +82,10 @@ def main():
             versions=("model2vec", "numpy", "tokenizers"),
         )  # fmt: skip
         ours = [
-            Peer(n, "peers/static_ours.py", versions=("numpy", "tokenizers")) for n in (OURS, WARM)
+            Peer(n, "peers/static_ours.py", versions=("numpy", "tokenizers"))
+            for n in (OURS, WARM, PAIRED)
         ]
+        alike = without_pairs(folder, place / "alike")
         with start([theirs, *ours]) as workers:
             text_file = str(place / "texts.json")
             workers[0].ask(
@@ -78,13 +93,14 @@ def main():
                 tokenizer=str(folder / "tokenizer.json"), prompt=prompt,
             )  # fmt: skip
             for worker in workers[1:]:
-                worker.ask("load", texts=text_file, folder=str(folder))
+                model = folder if worker.name == PAIRED else alike
+                worker.ask("load", texts=text_file, folder=str(model))
             runs = rounds(workers, options.repetitions)
             rows = []
             for number, worker in enumerate(workers):
                 worker.ask("save", path=str(place / f"{number}.npy"), count=COMPARED)
                 rows.append(np.load(place / f"{number}.npy"))
-            for number, name in ((1, OURS), (2, WARM)):
+            for number, name in enumerate((OURS, WARM, PAIRED), 1):
                 low, middle = cosines(rows[number], rows[0])
                 runs[name].extra |= {"lowest cosine": low, "median cosine": middle}
             tokens = workers[1].ask("prepare_sums").value

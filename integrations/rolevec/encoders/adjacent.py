@@ -18,6 +18,8 @@ Ids = npt.NDArray[np.integer[Any]]
 Reals = npt.NDArray[np.float64]
 
 _MARK = "▁"
+# What is known of a piece, in bits.
+_BEGINS, _ENDS, _NOT_MET = np.uint8(1), np.uint8(2), np.uint8(4)
 # Pairs share so many rows; two that meet in one row are as good as never in one text.
 _BUCKETS = 1 << 20
 # A pair within a word of three pieces counts 1 / sqrt(2): the longer word should not count more.
@@ -111,13 +113,9 @@ class PiecePairs:
     ) -> None:
         if settings.first >= dim:
             raise ValueError(f"piece_pairs: first={settings.first} with {dim} dimensions")
-        pieces = [str(tokenizer.id_to_token(i)) for i in range(tokenizer.get_vocab_size())]
-        added = [*tokenizer.get_added_tokens_decoder()]
-        self._begins = np.array([piece.startswith(_MARK) for piece in pieces])
-        self._begins[added] = True
-        # The word mark alone and added tokens go together with nothing.
-        self._ends = np.array([piece == _MARK for piece in pieces])
-        self._ends[added] = True
+        self._tokenizer = tokenizer
+        self._edges = np.full(tokenizer.get_vocab_size(), _NOT_MET, np.uint8)
+        self._edges[[*tokenizer.get_added_tokens_decoder()]] = _BEGINS | _ENDS
         self._settings, self._tf_power = settings, tf_power
         self._roles = {query: settings.query, document: settings.document}
         self._document = document
@@ -159,7 +157,8 @@ class PiecePairs:
 
     def _pairs(self, ids: Ids, lengths: Ints) -> tuple[Ints, Ints, Reals]:
         """Pairs of all texts, text after text: whose each is, its row, and its weight."""
-        within = ~(self._begins[ids[1:]] | self._ends[ids[:-1]])
+        edges = self._edges_of(ids)
+        within = (edges[1:] & _BEGINS | edges[:-1] & _ENDS) == 0
         within[np.cumsum(lengths)[:-1] - 1] = False
         at = np.flatnonzero(within)
         if not at.size:
@@ -173,6 +172,20 @@ class PiecePairs:
         if self._tf_power != 1:
             weights *= _times(texts << 32 | buckets) ** (self._tf_power - 1)
         return texts, buckets, weights
+
+    def _edges_of(self, ids: Ids) -> npt.NDArray[np.uint8]:
+        """Whether each token is a word's first, or nothing follows it in its word.
+
+        A piece is looked at when it is first met: a vocabulary's would take as long as loading it.
+        """
+        edges = self._edges[ids]
+        if (edges == _NOT_MET).any():
+            for token in np.unique(ids[edges == _NOT_MET]).tolist():
+                piece = str(self._tokenizer.id_to_token(token))
+                # The word mark alone goes together with nothing.
+                self._edges[token] = _BEGINS * piece.startswith(_MARK) | _ENDS * (piece == _MARK)
+            edges = self._edges[ids]
+        return edges
 
 
 def _firsts(values: Ints, step: int) -> Ints:
