@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rolevec.door import front_door
 
 if TYPE_CHECKING:
+    from rolevec.encoders.adjacent import PairSettings
     from rolevec.training.config import TrainConfig
     from rolevec.training.convert import convert_static
     from rolevec.training.hard import HardNegatives, read_hard_negatives, write_hard_negatives
@@ -22,6 +23,7 @@ __all__ = [
     "HardNegatives",
     "Mined",
     "MiningReport",
+    "PairSettings",
     "TrainConfig",
     "TrainResult",
     "TransformerConfig",
@@ -39,6 +41,7 @@ _HOME = {
     "HardNegatives": "rolevec.training.hard",
     "Mined": "rolevec.training.mining_report",
     "MiningReport": "rolevec.training.mining_report",
+    "PairSettings": "rolevec.encoders.adjacent",
     "TrainConfig": "rolevec.training.config",
     "TrainResult": "rolevec.training.result",
     "TransformerConfig": "rolevec.training.transformer_config",

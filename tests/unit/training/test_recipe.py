@@ -6,8 +6,13 @@ from importlib.resources import files
 
 import pytest
 
-from rolevec.encoders.adjacent import PairSettings
-from rolevec.training import Architecture, TrainConfig, TransformerConfig, load_recipe
+from rolevec.training import (
+    Architecture,
+    PairSettings,
+    TrainConfig,
+    TransformerConfig,
+    load_recipe,
+)
 
 
 def write(tmp_path, text):
@@ -83,10 +88,12 @@ def test_settings_of_static_models_that_mean_nothing_are_refused(tmp_path, chang
 
 
 def test_the_recipes_of_the_package_are_readable(tmp_path):
-    recipes = list((files("rolevec.training") / "recipes").iterdir())
-    assert {r.name for r in recipes} >= {"light.toml"}
-    seeds = {r.name: load_recipe(str(r), data=tmp_path, output=tmp_path).seed for r in recipes}
+    recipes = {r.name: r for r in (files("rolevec.training") / "recipes").iterdir()}
+    read = {n: load_recipe(str(r), data=tmp_path, output=tmp_path) for n, r in recipes.items()}
+    seeds = {name: recipe.seed for name, recipe in read.items()}
     assert seeds == {"light.toml": 1, "contextual.toml": 0, "tune.toml": 0}
+    light = read["light.toml"]
+    assert light.piece_pairs == PairSettings(0.5, 0.6, full_at=40, first=512)
 
 
 def test_the_door_to_training_is_light():

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from rolevec import Role
-from rolevec.encoders.adjacent import PairSettings
 from rolevec.encoders.loading import register_encoder
 from rolevec.encoders.static import StaticEncoder
 from rolevec.testing import FakeEncoder
+from rolevec.training import PairSettings
 from rolevec.training.config import TrainConfig
 from rolevec.training.data import language_shares, read_pairs, source_weight, text_key
 from rolevec.training.negatives import false_negatives
