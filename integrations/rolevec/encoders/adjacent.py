@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from rolevec.encoders.rows import Floats, Rows
+from rolevec.encoders.rows import Floats, Ids, Rows
 from rolevec.encoders.summing import RowSums
 from rolevec.encoders.terms import Ints
 
-Ids = npt.NDArray[np.integer[Any]]
 Reals = npt.NDArray[np.float64]
 
 _MARK = "▁"
@@ -117,8 +116,7 @@ class PiecePairs:
         self._edges = np.full(tokenizer.get_vocab_size(), _NOT_MET, np.uint8)
         self._edges[[*tokenizer.get_added_tokens_decoder()]] = _BEGINS | _ENDS
         self._settings, self._tf_power = settings, tf_power
-        self._roles = {query: settings.query, document: settings.document}
-        self._document = document
+        self._query, self._document = query, document
         self._dim = dim
 
     @cached_property
@@ -147,26 +145,23 @@ class PiecePairs:
     def _weights(self, ids: Ids, lengths: Ints) -> Reals:
         """Of a pair in each text, by its role and length."""
         leading = ids[np.cumsum(lengths) - lengths]
-        weights = np.zeros(len(lengths))
-        for token, weight in self._roles.items():
-            if token is not None:
-                weights[leading == token] = weight
         # The prompt is one token of the length.
-        damped = np.minimum(1, (lengths - 1) / self._settings.full_at)
-        return np.where(leading == self._document, weights * damped, weights)
+        damped = self._settings.document * np.minimum(1, (lengths - 1) / self._settings.full_at)
+        documents = np.where(leading == self._document, damped, 0)
+        return np.where(leading == self._query, self._settings.query, documents)
 
     def _pairs(self, ids: Ids, lengths: Ints) -> tuple[Ints, Ints, Reals]:
         """Pairs of all texts, text after text: whose each is, its row, and its weight."""
         edges = self._edges_of(ids)
         within = (edges[1:] & _BEGINS | edges[:-1] & _ENDS) == 0
-        within[np.cumsum(lengths)[:-1] - 1] = False
+        ends = np.cumsum(lengths)
+        within[ends[:-1] - 1] = False
         at = np.flatnonzero(within)
         if not at.size:
             return at, at, at.astype(np.float64)
-        texts = np.searchsorted(np.cumsum(lengths), at, side="right")
+        texts = np.searchsorted(ends, at, side="right")
         # Pairs of one word stand side by side, and words are parted by a place that is none.
-        firsts = _firsts(at, 1)
-        sizes = np.diff(firsts, append=len(at))
+        sizes = _runs(at, 1)
         weights = np.repeat(sizes**_BY_LENGTH, sizes)
         buckets = _bucket(ids[at], ids[at + 1])
         if self._tf_power != 1:
@@ -193,13 +188,18 @@ def _firsts(values: Ints, step: int) -> Ints:
     return np.concatenate([[0], np.flatnonzero(values[1:] - values[:-1] != step) + 1])
 
 
+def _runs(values: Ints, step: int) -> Ints:
+    """How many values go on from each other by a step, run after run."""
+    return np.diff(_firsts(values, step), append=len(values))
+
+
 def _times(keys: Ints) -> Reals:
     """How often each key is there."""
-    ordered = np.sort(keys)
-    if (ordered[1:] != ordered[:-1]).all():
-        return np.ones(len(keys))
-    _, where, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return counts[where].astype(np.float64)
+    order = np.argsort(keys)
+    sizes = _runs(keys[order], 0)
+    times = np.empty(len(keys))
+    times[order] = np.repeat(sizes, sizes)
+    return times
 
 
 class _SignRows(Rows):

@@ -186,36 +186,26 @@ class StaticEncoder(TokenEncoder):
         ids: npt.NDArray[np.integer[Any]],
         lengths: Ints,
     ) -> None:
-        """Put what stands for each text in its place."""
+        """Put the mean of each text in its place, moved if it is a query, with its pairs."""
         if not len(lengths):
             return
         queries = np.flatnonzero(ids[np.cumsum(lengths) - lengths] == self._query)
-        shares: npt.NDArray[np.float64] = 1 / self._average(rows, places, ids, lengths)
+        terms, sizes, weights = ids, lengths, None
+        if self._tf_power != 1:
+            terms, sizes, weights = damp(ids, lengths, self._tf_power)
+        starts = np.cumsum(sizes) - sizes
+        self._table.means(terms, starts, weights=weights, out=rows, places=places)
+        shares: npt.NDArray[np.float64] = 1 / sizes
         if self._table.query_map is not None and queries.size:
             shares[queries] *= self._move(rows, places[queries], self._table.query_map)
         if self._pairs is not None:
             self._pairs.add(rows, places, ids, lengths, shares)
 
-    def _average(
-        self,
-        rows: npt.NDArray[np.float32],
-        places: Ints,
-        ids: npt.NDArray[np.integer[Any]],
-        lengths: Ints,
-    ) -> Ints:
-        """Put the mean of each text in its place; returns what the sums were divided by."""
-        weights = None
-        if self._tf_power != 1:
-            ids, lengths, weights = damp(ids, lengths, self._tf_power)
-        starts = np.cumsum(lengths) - lengths
-        self._table.means(ids, starts, weights=weights, out=rows, places=places)
-        return lengths
-
     def _token_rows(self, batch: list[Ids]) -> list[npt.NDArray[np.float32]]:
         return [self._rows_of(ids) for ids in batch]
 
     def _rows_of(self, ids: Ids) -> npt.NDArray[np.float32]:
-        """Rows (tokens, dim), whose mean is the text's vector but for its length."""
+        """Rows (tokens, dim), whose mean is the text's vector but for its length and its pairs."""
         rows = self._table.sums(np.array(ids, np.int64), np.arange(len(ids)))
         if self._unknown is not None:
             rows[np.array(ids) == self._unknown] = 0
