@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,11 @@ class StaticEncoder(TokenEncoder):
     """Rows of a token table, averaged; queries may go through a matrix after that.
 
     A token that stands in a text n times counts n**tf_power, which config.json tells (1 if it does
-    not). Where the table brings a ``query_map``, texts that begin with the token ``query_id`` are
-    moved by it. Where config.json has ``piece_pairs``, they and those that begin with the token
-    ``document_id`` get something of the pairs of pieces in them (see `PiecePairs`).
+    not). Where it tells a ``ridge``, what several tokens of a text say counts less than several
+    times (see `without_overlap`). Where the table brings a ``query_map``, texts that begin with the
+    token ``query_id`` are moved by it. Where config.json has ``piece_pairs``, they and those that
+    begin with the token ``document_id`` get something of the pairs of pieces in them (see
+    `PiecePairs`).
 
     A folder holds ``tokenizer.json``, ``config.json`` (format "rolevec-static") and
     ``model.safetensors`` with the table (see `TokenTable`), which is memory-mapped, so that
@@ -78,6 +81,7 @@ class StaticEncoder(TokenEncoder):
         self._unknown: int | None = config.get("unk_id")
         self._nothing = [] if self._unknown is None else [self._unknown]
         self._tf_power = float(config.get("tf_power", 1))
+        self._ridge = _ridge(self.folder, config)
         self._query: int | None = config.get("query_id")
         self._check(self.tokenizer)
         self._pairs = self._pairs_of(config)
@@ -194,7 +198,9 @@ class StaticEncoder(TokenEncoder):
         if self._tf_power != 1:
             terms, sizes, weights = damp(ids, lengths, self._tf_power)
         starts = np.cumsum(sizes) - sizes
-        self._table.means(terms, starts, weights=weights, out=rows, places=places)
+        self._table.means(
+            terms, starts, weights=weights, ridge=self._ridge, out=rows, places=places
+        )
         shares: npt.NDArray[np.float64] = 1 / sizes
         if self._table.query_map is not None and queries.size:
             shares[queries] *= self._move(rows, places[queries], self._table.query_map)
@@ -205,7 +211,7 @@ class StaticEncoder(TokenEncoder):
         return [self._rows_of(ids) for ids in batch]
 
     def _rows_of(self, ids: Ids) -> npt.NDArray[np.float32]:
-        """Rows (tokens, dim), whose mean is the text's vector but for its length and its pairs."""
+        """Rows (tokens, dim): their mean is the text's vector but for overlap, pairs and length."""
         rows = self._table.sums(np.array(ids, np.int64), np.arange(len(ids)))
         if self._unknown is not None:
             rows[np.array(ids) == self._unknown] = 0
@@ -249,6 +255,15 @@ def _settings(folder: Path) -> tuple[dict[str, Any], ModelCard]:
     except FileNotFoundError as error:
         raise ModelNotAvailable(f"{folder} holds no static model: {error}") from error
     return config, static_card(folder, config)
+
+
+def _ridge(folder: Path, config: Mapping[str, Any]) -> float | None:
+    ridge = config.get("ridge")
+    if ridge is None:
+        return None
+    if isinstance(ridge, bool) or not isinstance(ridge, int | float) or not 0 < ridge < inf:
+        raise ModelNotAvailable(f"{folder / 'config.json'}: ridge={ridge!r} is no number above 0")
+    return float(ridge)
 
 
 def _content_hash(path: Path) -> str:

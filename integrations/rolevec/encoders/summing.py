@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
+from rolevec.encoders.overlap import Part, without_overlap
 from rolevec.encoders.rows import Floats, Ids, Rows
 from rolevec.encoders.terms import Ints
 
@@ -50,6 +52,7 @@ class RowSums:
         starts: Ints,
         *,
         weights: Floats | None = None,
+        ridge: float | None = None,
         out: Floats | None = None,
         places: Ints | None = None,
     ) -> Floats:
@@ -58,18 +61,23 @@ class RowSums:
         Args:
             weights: what each id counts, shape (n,); the sum is divided by their number all the
                 same.
+            ridge: take out of each sum what its rows share, see `without_overlap`; None does not.
             out: rows to write to, shape (any, dim); None makes them.
             places: the row of ``out`` for each group; None takes them in order.
         """
         if out is None:
             out = np.empty((len(starts), self.dim), dtype=np.float32)
-        for groups, length, sums in self.blocks(ids, starts, weights):
+        for groups, length, sums in self.blocks(ids, starts, weights, ridge):
             np.multiply(sums, np.float32(1 / length), out=sums)
             out[groups if places is None else places[groups]] = sums
         return out
 
     def blocks(
-        self, ids: Ids, starts: Ints, weights: Floats | None = None
+        self,
+        ids: Ids,
+        starts: Ints,
+        weights: Floats | None = None,
+        ridge: float | None = None,
     ) -> Iterator[tuple[Ints, int, Floats]]:
         """Some groups of one length, that length, and their sums; arguments as of `means`."""
         if not len(starts):
@@ -82,17 +90,27 @@ class RowSums:
             step = max(1, _BLOCK // length)
             for start in range(first, last, step):
                 groups = order[start : min(start + step, last)]
-                yield groups, length, self._sums_of(ids, weights, starts[groups], length)
+                parts = partial(self._parts, ids, weights, starts[groups], length)
+                if length <= _BLOCK:
+                    # One part, which is worth keeping; those of long texts are made anew.
+                    parts = partial(iter, [*parts()])
+                yield groups, length, self._sums_of(parts, ridge)
 
-    def _sums_of(
-        self,
-        ids: Ids,
-        weights: Floats | None,
-        starts: Ints,
-        length: int,
-    ) -> Floats:
+    def _sums_of(self, parts: Callable[[], Iterator[Part]], ridge: float | None) -> Floats:
         """Sums of groups of one length, by one matrix product for so many places."""
         sums = None
+        for rows, factors in parts():
+            part: Floats = np.matmul(factors[:, None], rows)[:, 0]
+            if self._rows.zero:
+                part -= self._rows.zero * factors.sum(axis=1, keepdims=True)
+            sums = part if sums is None else sums + part
+        assert sums is not None
+        if ridge is not None:
+            sums = without_overlap(sums, map(self._from_zero, parts()), ridge)
+        return self._rows.arranged(sums)
+
+    def _parts(self, ids: Ids, weights: Floats | None, starts: Ints, length: int) -> Iterator[Part]:
+        """The rows of groups of one length, some places at a time, and what each counts."""
         for place in range(0, length, _BLOCK):
             width = min(_BLOCK, length - place)
             places = (starts + place)[:, None] + np.arange(width)
@@ -101,12 +119,11 @@ class RowSums:
             if weights is not None:
                 factors = factors * weights[places]
             rows = self._rows.unpacked(some.ravel()).reshape(*some.shape, self.dim)
-            part: Floats = np.matmul(factors[:, None], rows)[:, 0]
-            if self._rows.zero:
-                part -= self._rows.zero * factors.sum(axis=1, keepdims=True)
-            sums = part if sums is None else sums + part
-        assert sums is not None
-        return self._rows.arranged(sums)
+            yield rows, factors
+
+    def _from_zero(self, part: Part) -> Part:
+        rows, factors = part
+        return (rows - self._rows.zero if self._rows.zero else rows), factors
 
     def _scales_of(self, ids: Ids) -> Floats:
         return np.ones(ids.shape, np.float32) if self._scales is None else self._scales[ids]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rolevec.encoders.rows import rows_of
+from rolevec.encoders.coded import coded_rows
+from rolevec.encoders.rows import HalfByteRows, PlainRows, Rows
 from rolevec.encoders.summing import RowSums
 from rolevec.errors import ModelNotAvailable
 
@@ -24,12 +25,14 @@ class TokenTable(RowSums):
     (vocabulary, dim / 2) with two 4-bit weights in a byte, or, beside ``codebooks``, uint8 of
     shape (vocabulary, dim / 4) with a number for four weights (see `CodedRows`). With codebooks,
     ``refined`` may number rows to each of which a further one belongs, behind the vocabulary's (see
-    `RefinedRows`). The file is mapped, not read: loading takes no time and processes share the
-    pages.
+    `RefinedRows`), and the bits of ``coarse`` may mark rows that lie elsewhere, with a number for
+    eight weights (see `MixedRows`). The file is mapped, not read: loading takes no time and
+    processes share the pages.
 
     Args:
         path: a safetensors file with ``embeddings`` and, optionally, ``scales`` for its rows,
-            ``codebooks``, ``refined`` and ``query_map``.
+            ``codebooks``, ``refined``, ``coarse`` with ``coarse_codes`` and ``coarse_codebooks``,
+            and ``query_map`` with ``query_map_scales`` where it is of integers.
 
     Attributes:
         vocabulary: number of rows.
@@ -43,12 +46,31 @@ class TokenTable(RowSums):
     def __init__(self, path: Path) -> None:
         tensors = _map_tensors(path)
         try:
-            rows = rows_of(tensors)
+            rows = _rows_of(tensors)
         except ValueError as error:
             raise ModelNotAvailable(f"{path} holds {error}") from error
         super().__init__(rows, _float32(tensors.get("scales")))
         self.query_map = _float32(tensors.get("query_map"))
+        scales = tensors.get("query_map_scales")
+        if self.query_map is not None and scales is not None:
+            self.query_map *= scales[:, None]
         self.vocabulary = len(rows)
+
+
+def _rows_of(tensors: Mapping[str, npt.NDArray[Any]]) -> Rows:
+    """The rows that a table's tensors hold.
+
+    Raises:
+        ValueError: the tensors do not fit each other.
+    """
+    weights = np.asarray(tensors["embeddings"])  # a memmap's own indexing is slow
+    if tensors.get("codebooks") is not None:
+        return coded_rows(weights, tensors)
+    if weights.dtype == np.uint8:
+        if tensors.get("scales") is None:
+            raise ValueError("4-bit rows without their scales")
+        return HalfByteRows(weights)
+    return PlainRows(weights)
 
 
 def _float32(tensor: npt.NDArray[Any] | None) -> npt.NDArray[np.float32] | None:

@@ -12,8 +12,9 @@ from rolevec.models.card import ModelCard
 
 FORMAT = "rolevec-static"
 # The newest version that is read, and the one that is written: 1 has 8-bit rows or floats, 2 also
-# 4-bit rows, 3 also codebooks, 4 also refined rows, 5 also pairs of pieces.
-FORMAT_VERSION = 5
+# 4-bit rows, 3 also codebooks, 4 also refined rows, 5 also pairs of pieces, 6 also coarse rows and
+# a query map of integers.
+FORMAT_VERSION = 6
 CARD_FILE = "card.json"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from rolevec.encoders.adjacent import PairSettings
+from rolevec.encoders.coded import COARSE
 from rolevec.training.data import Kind
 from rolevec.training.recipe import Recipe
 
@@ -31,10 +32,15 @@ class TrainConfig(Recipe):
         bits: of a weight in the exported table: 8, 4 with an even dimension, or 2 with one that 4
             divides.
         refined: how many of the most frequent tokens get twice the bits, where ``bits`` is 2.
+        coarse: how many of the least frequent get half of them, where ``bits`` is 2 and 8 divides
+            the dimension.
         vocab: entries of the tokenizer, added tokens included.
+        whole_words: share of them that are whole words; see `train_tokenizer`.
         max_tokens: longest input the model announces.
         tokenizer_lines: number of lines from which the vocabulary is learned.
         tokenizer_temperature: as ``temperature``, for those lines.
+        word_lines: number of lines in which whole words are counted.
+        word_temperature: as ``temperature``, for those lines.
         steps: optimiser steps.
         batch: pairs in one step.
         learning_rate: highest step length; it falls linearly to zero after the warm-up.
@@ -42,6 +48,8 @@ class TrainConfig(Recipe):
         weight_decay: each step shrinks all rows by its length times this (decoupled weight decay:
             Loshchilov, Hutter, ICLR 2019).
         tf_power: a token met n times in a text counts n to this power; see `damp`.
+        ridge: with it tokens count less for what others of their text say too, see
+            `rolevec.encoders.overlap`; None for plain means.
         query_map: learn a matrix that moves queries towards the documents they ask for.
         query_map_rate: step length of that matrix.
         piece_pairs: how much pairs of pieces of a word count, in mean lengths of the table's rows;
@@ -82,16 +90,21 @@ class TrainConfig(Recipe):
     dim: int = 256
     bits: Literal[2, 4, 8] = 8
     refined: int = 0
+    coarse: int = 0
     vocab: int = 110_000
+    whole_words: float = 0.5
     max_tokens: int = 512
     tokenizer_lines: int = 1_000_000
     tokenizer_temperature: float = 0.6
+    word_lines: int = 1_000_000
+    word_temperature: float = 0.6
     steps: int = 4000
     batch: int = 4096
     learning_rate: float = 0.02
     warmup: float = 0.02
     weight_decay: float = 0.0
     tf_power: float = 1.0
+    ridge: float | None = None
     query_map: bool = False
     query_map_rate: float = 1e-3
     piece_pairs: PairSettings | None = None
@@ -130,16 +143,29 @@ class TrainConfig(Recipe):
                 f"weight_decay={self.weight_decay} with learning_rate={self.learning_rate}: their"
                 " product, by which a step shrinks the rows, must lie in [0, 1)"
             )
+        self._check_precision()
+        if self.piece_pairs is not None and self.piece_pairs.first >= self.dim:
+            raise ValueError(f"piece_pairs: first={self.piece_pairs.first} with dim={self.dim}")
+        if self.ridge is not None and self.ridge <= 0:
+            raise ValueError(f"ridge={self.ridge} is not above 0")
+        if any(not 0 < d < self.dim for d in self.matryoshka):
+            raise ValueError(f"matryoshka dimensions must lie between 0 and {self.dim}")
+
+    def _check_precision(self) -> None:
         if self.bits not in (2, 4, 8) or self.dim * self.bits % 8:
             raise ValueError(
                 f"bits={self.bits} with dim={self.dim}: 8, 4 with an even dimension, or 2 with one"
                 " that 4 divides"
             )
-        if self.refined < 0 or (self.refined and self.bits != 2):
+        for name in ("refined", "coarse"):
+            number = getattr(self, name)
+            if number < 0 or (number and self.bits != 2):
+                raise ValueError(
+                    f"{name}={number} with bits={self.bits}: at least 0, more with bits=2 alone"
+                )
+        if self.coarse and self.dim % COARSE:
+            raise ValueError(f"coarse={self.coarse} with dim={self.dim}, which 8 does not divide")
+        if self.refined + self.coarse > self.vocab:
             raise ValueError(
-                f"refined={self.refined} with bits={self.bits}: at least 0, more with bits=2 alone"
+                f"refined={self.refined} and coarse={self.coarse} of {self.vocab} tokens"
             )
-        if self.piece_pairs is not None and self.piece_pairs.first >= self.dim:
-            raise ValueError(f"piece_pairs: first={self.piece_pairs.first} with dim={self.dim}")
-        if any(not 0 < d < self.dim for d in self.matryoshka):
-            raise ValueError(f"matryoshka dimensions must lie between 0 and {self.dim}")

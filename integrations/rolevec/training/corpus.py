@@ -12,7 +12,7 @@ from rolevec.training.config import MADE_FROM, TrainConfig
 from rolevec.training.data import Kind, Pair, read_pairs, texts_by_language
 from rolevec.training.store import PairStore, build_store, thin
 from rolevec.training.teacher import Teacher, ask_teacher
-from rolevec.training.tokenizer import sample_lines, save_tokenizer, train_tokenizer
+from rolevec.training.tokenizer import LineSampler, save_tokenizer, train_tokenizer
 
 # Enough of a line to learn a vocabulary from; passages would outweigh everything else.
 _LINE = 200
@@ -23,14 +23,21 @@ def load_tokenizer(config: TrainConfig, prompts: Mapping[str, str]) -> Tokenizer
     path = config.cache / "tokenizer.json" if config.cache else None
     if path is not None and path.exists():
         return Tokenizer.from_file(str(path))
-    lines = sample_lines(
+    sampler = LineSampler(
         texts_by_language(chain.from_iterable(_pairs(config, kind) for kind in _kinds())),
-        config.tokenizer_lines,
-        config.tokenizer_temperature,
         config.source_weights,
         config.seed,
     )
-    tokenizer = train_tokenizer([line[:_LINE] for line in lines], config.vocab, prompts)
+    lines, word_lines = (
+        [line[:_LINE] for line in sampler.lines(number, temperature)]
+        for number, temperature in (
+            (config.tokenizer_lines, config.tokenizer_temperature),
+            (config.word_lines, config.word_temperature),
+        )
+    )
+    tokenizer = train_tokenizer(
+        lines, config.vocab, prompts, whole_words=config.whole_words, word_lines=word_lines
+    )
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_tokenizer(tokenizer, path)

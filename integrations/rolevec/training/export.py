@@ -14,8 +14,11 @@ from safetensors.numpy import save
 from tokenizers import Tokenizer
 
 from rolevec.models.static_card import FORMAT, FORMAT_VERSION
-from rolevec.training.quantising import Bits, pack
+from rolevec.training.quantising import Bits, Rows, pack, quantise
 from rolevec.training.tokenizer import save_tokenizer
+
+# Fields of config.json that vectors depend on and that may be changed for the same table.
+_OF_VECTORS = ("ridge", "piece_pairs")
 
 
 def export(
@@ -25,7 +28,8 @@ def export(
     description: Mapping[str, Any],
     bits: Bits = 8,
     *,
-    refined: npt.NDArray[np.integer[Any]] | None = None,
+    refined: Rows | None = None,
+    coarse: Rows | None = None,
     query_map: npt.NDArray[np.float32] | None = None,
 ) -> Path:
     """Write tokenizer.json, model.safetensors and config.json.
@@ -34,11 +38,12 @@ def export(
         folder: made if missing; files of an earlier export are replaced.
         tokenizer: its ids are the rows of ``table``.
         table: float32, shape (vocab, dim).
-        description: the fields of config.json that the table does not tell; ``piece_pairs``
-            among them is part of what the revision stands for.
+        description: the fields of config.json that the table does not tell; ``ridge`` and
+            ``piece_pairs`` among them are part of what the revision stands for.
         bits: of a weight; 16 are a float16 number, and 2 come from codebooks of 8 bits for four
             weights (see `encode_products`).
-        refined: of a table in 2 bits, rows that get 4.
+        refined: of a table in 2 bits, numbers of rows that get 4.
+        coarse: of such a table, numbers of rows that get 1.
         query_map: matrix that is added to unit queries, q + q @ query_map; shape (dim, dim).
 
     Raises:
@@ -46,15 +51,15 @@ def export(
     """
     if tokenizer.get_vocab_size() > len(table):
         raise ValueError(f"{tokenizer.get_vocab_size()} tokens, but {len(table)} rows")
-    tensors = pack(table, bits, refined)
+    tensors = pack(table, bits, refined=refined, coarse=coarse)
     if query_map is not None:
-        tensors["query_map"] = query_map.astype(np.float16)
+        tensors["query_map"], tensors["query_map_scales"] = quantise(query_map)
     weights = save(tensors)
     config = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         **description,
-        "revision": _revision(weights, description.get("piece_pairs")),
+        "revision": _revision(weights, description),
         "dim": table.shape[1],
         "pooling": "mean",
         "normalize": True,
@@ -67,10 +72,11 @@ def export(
     return folder
 
 
-def _revision(weights: bytes, piece_pairs: Mapping[str, Any] | None) -> str:
+def _revision(weights: bytes, description: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(weights)
-    if piece_pairs is not None:
-        digest.update(json.dumps(piece_pairs, sort_keys=True).encode())
+    settings = {name: description[name] for name in _OF_VECTORS if description.get(name)}
+    if settings:
+        digest.update(json.dumps(settings, sort_keys=True).encode())
     return digest.hexdigest()[:12]
 
 

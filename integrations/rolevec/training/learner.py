@@ -17,7 +17,7 @@ from rolevec.training.config import TrainConfig
 from rolevec.training.learned import LearnedMatrix
 from rolevec.training.losses import Slopes
 from rolevec.training.negatives import false_negatives
-from rolevec.training.sums import Vectors, row_slopes, weighted_sums
+from rolevec.training.sums import Vectors, pooled, row_slopes
 from rolevec.training.teaching import Teaching
 
 # Steps over which a loss is averaged.
@@ -72,7 +72,8 @@ class TableLearner:
     def learn(self, batch: Batch) -> None:
         """One step."""
         both = _joined(batch.left, batch.right)
-        vectors = Vectors(weighted_sums(self.rows, both), self._asking(both), self.query_map)
+        sums, both = pooled(self.rows, both, self._config.ridge)
+        vectors = Vectors(sums, self._asking(both), self.query_map)
         sides = Slopes(*vectors.rows.tensor_split(2))
         loss = self._loss(sides, batch)
         self._update(both, vectors.back(sides.both))
@@ -126,7 +127,7 @@ class TableLearner:
 
     def vectors(self, bag: Bags) -> torch.Tensor:
         """Unit vectors of texts; shape (texts, dim)."""
-        sums = weighted_sums(self.rows, bag)
+        sums, _ = pooled(self.rows, bag, self._config.ridge)
         return Vectors(sums, self._asking(bag), self.query_map).rows
 
     def _update(self, bag: Bags, gradient: torch.Tensor) -> None:

@@ -7,10 +7,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rolevec.encoders.rows import CODED, CODES, FOUR_BIT_ZERO, CodedRows
+from rolevec.encoders.coded import COARSE, CODED, CODES, CodedRows
+from rolevec.encoders.rows import FOUR_BIT_ZERO
 
 Floats = npt.NDArray[np.float32]
 Bits: TypeAlias = Literal[2, 4, 8, 16]
+Rows: TypeAlias = npt.NDArray[np.integer[Any]]
 
 # Shares of a row's largest weight that are tried as its last step.
 _CUTS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65)
@@ -59,28 +61,33 @@ def quantise(
 
 
 def encode_products(
-    table: Floats, seed: int = 0
+    table: Floats, seed: int = 0, weights: int = CODED
 ) -> tuple[npt.NDArray[np.uint8], Floats, npt.NDArray[np.float16]]:
-    """Product quantisation of unit rows: a byte for four weights, 2 bits a weight.
+    """Product quantisation of unit rows: a byte for four weights, 2 bits a weight, or for eight.
 
     The codebooks are the centres of k-means over a sample of the rows, one book a place; see
-    `CodedRows` for which four weights share a place. A row's scale is the one that leaves the
-    smallest squared error.
+    `CodedRows` and `MixedRows` for which weights share a place. A row's scale is the one that
+    leaves the smallest squared error, or, with eight weights a byte, that keeps its length: the
+    former would take an eighth off it, and the row would count so much less in a sum.
 
     Args:
-        table: float32, shape (vocab, dim), dim a multiple of 4.
+        table: float32, shape (vocab, dim), dim a multiple of ``weights``.
         seed: of the sample.
+        weights: w that a byte stands for, 4 or 8.
 
     Returns:
-        codes, uint8 (vocab, dim / 4); scales (vocab,); codebooks, float16 (dim / 4, 256, 4). A row
+        codes, uint8 (vocab, dim / w); scales (vocab,); codebooks, float16 (dim / w, 256, w). A row
         of zeros has scale 0.
     """
-    parts, lengths = _unit_parts(table)
+    parts, lengths = _unit_parts(table, weights)
     sample = np.random.default_rng(seed).permutation(np.flatnonzero(lengths))[:_SAMPLE]
-    books = np.zeros((len(parts), CODES, CODED), np.float16)
+    books = np.zeros((len(parts), CODES, weights), np.float16)
     for book, part in zip(books, parts, strict=True):
         book[:] = _k_means(np.ascontiguousarray(part)[sample])
-    return *_encode(parts, lengths, books), books
+    codes, scales, taken = _encode(parts, lengths, books)
+    if weights == COARSE:
+        scales = np.divide(lengths, taken, out=np.zeros_like(taken), where=taken > 0)
+    return codes, scales, books
 
 
 def refine_products(
@@ -101,20 +108,23 @@ def refine_products(
     """
     rows = CodedRows(codes, books)
     reached = rows.arranged(rows.unpacked(np.arange(len(codes)))) * scales[:, None]
-    return _encode(*_unit_parts(table - reached), books)
+    codes, scales, _ = _encode(*_unit_parts(table - reached), books)
+    return codes, scales
 
 
-def _unit_parts(table: Floats) -> tuple[Floats, Floats]:
-    """Unit rows by the place of their weights, shape (dim / 4, rows, 4), and their lengths."""
+def _unit_parts(table: Floats, weights: int = CODED) -> tuple[Floats, Floats]:
+    """Unit rows by the place of their weights, shape (dim / w, rows, w), and their lengths."""
     lengths = np.linalg.norm(table, axis=1)
     divisors = lengths[:, None]
     units = np.divide(table, divisors, out=np.zeros_like(table), where=divisors > 0)
-    return units.reshape(len(table), CODED, -1).transpose(2, 0, 1), lengths
+    places = units.reshape(len(table), CODED, -1, weights // CODED).transpose(2, 0, 3, 1)
+    return places.reshape(-1, len(table), weights), lengths
 
 
 def _encode(
     parts: Floats, lengths: Floats, books: npt.NDArray[np.float16]
-) -> tuple[npt.NDArray[np.uint8], Floats]:
+) -> tuple[npt.NDArray[np.uint8], Floats, Floats]:
+    """Codes, the scales that leave the least squared error, and lengths of what the codes say."""
     codes = np.empty((len(lengths), len(parts)), np.uint8)
     along, square = np.zeros(len(lengths)), np.zeros(len(lengths))
     for place, half in enumerate(books):
@@ -124,7 +134,7 @@ def _encode(
         along += (taken * part).sum(axis=1)
         square += np.square(taken).sum(axis=1)
     scales = np.divide(along, square, out=np.zeros_like(along), where=square > 0) * lengths
-    return codes, scales.astype(np.float32)
+    return codes, scales.astype(np.float32), np.sqrt(square).astype(np.float32)
 
 
 def _k_means(points: Floats) -> Floats:
@@ -149,29 +159,25 @@ def _nearest(points: Floats, centres: Floats) -> npt.NDArray[np.intp]:
 
 
 def pack(
-    table: Floats, bits: Bits, refined: npt.NDArray[np.integer[Any]] | None = None
+    table: Floats,
+    bits: Bits,
+    *,
+    refined: Rows | None = None,
+    coarse: Rows | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """The tensors of a table in so many bits a weight, as `TokenTable` reads them.
 
     Args:
         table: float32, shape (vocab, dim).
         bits: of a weight.
-        refined: rows that get 4 bits a weight where the others have 2.
+        refined: numbers of rows that get 4 bits a weight where the others have 2.
+        coarse: numbers of rows that get 1, none of them refined.
 
     Raises:
         ValueError: float16 cannot carry a weight.
     """
     if bits == 2:
-        codes, scales, books = encode_products(table)
-        if refined is None or not len(refined):
-            return {"embeddings": codes, "scales": scales, "codebooks": books}
-        more = refine_products(table[refined], codes[refined], scales[refined], books)
-        return {
-            "embeddings": np.concatenate([codes, more[0]]),
-            "scales": np.concatenate([scales, more[1]]),
-            "codebooks": books,
-            "refined": refined.astype(np.int32),
-        }
+        return _pack_products(table, _numbers(refined), _numbers(coarse))
     if bits != 16:
         rows, scales = quantise(table, bits)
         return {"embeddings": rows, "scales": scales}
@@ -179,3 +185,35 @@ def pack(
     if largest > float(np.finfo(np.float16).max):
         raise ValueError(f"float16 cannot carry a weight of {largest:.3g}; take bits=8")
     return {"embeddings": table.astype(np.float16)}
+
+
+def _numbers(rows: Rows | None) -> npt.NDArray[np.int32]:
+    return np.zeros(0, np.int32) if rows is None else rows.astype(np.int32)
+
+
+def _pack_products(
+    table: Floats, refined: npt.NDArray[np.int32], coarse: npt.NDArray[np.int32]
+) -> dict[str, npt.NDArray[Any]]:
+    is_coarse = np.zeros(len(table), bool)
+    is_coarse[coarse] = True
+    scales = np.empty(len(table), np.float32)
+    codes, scales[~is_coarse], books = encode_products(table[~is_coarse])
+    tensors: dict[str, npt.NDArray[Any]] = {"codebooks": books}
+    if len(coarse):
+        coarse_codes, scales[is_coarse], coarse_books = encode_products(
+            table[is_coarse], weights=COARSE
+        )
+        tensors |= {"coarse": np.packbits(is_coarse)}
+        tensors |= {"coarse_codes": coarse_codes, "coarse_codebooks": coarse_books}
+    if len(refined):
+        places = (np.cumsum(~is_coarse) - 1)[refined]
+        more = refine_products(table[refined], codes[places], scales[refined], books)
+        codes, scales = np.concatenate([codes, more[0]]), np.concatenate([scales, more[1]])
+        tensors["refined"] = refined
+    return tensors | {"embeddings": codes, "scales": _halved(scales)}
+
+
+def _halved(scales: Floats) -> Floats | npt.NDArray[np.float16]:
+    """As float16 where none is too small or large for it."""
+    half = scales.astype(np.float16)
+    return half if np.allclose(half, scales, rtol=2**-10, atol=0) else scales

@@ -66,6 +66,7 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     record = training_record(
         config, stores, teacher, seconds=table.seconds, development=development
     )
+    by_use = np.argsort(-frequencies, kind="stable")
     folder = export(
         config.output,
         tokenizer,
@@ -74,7 +75,8 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         | _pair_settings(config, tokenizer, rows)
         | {"training": record},
         config.bits,
-        refined=np.sort(np.argsort(-frequencies, kind="stable")[: config.refined]),
+        refined=np.sort(by_use[: config.refined]),
+        coarse=by_use[len(by_use) - config.coarse :],
         query_map=table.query_map.numpy() if table.query_map else None,
     )
     return TrainResult(folder, f"static:{folder}", tuple(table.losses), development)
@@ -121,7 +123,8 @@ def _description(
     """What the exported model says of itself."""
     pairs = pairs_by_language(stores)
     enough = sorted(lang for lang, count in pairs.items() if count >= _ENOUGH)
-    return {
+    description = {} if config.ridge is None else {"ridge": config.ridge}
+    return description | {
         "name": config.name,
         "license": config.licence,
         "max_tokens": config.max_tokens,

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn.functional import embedding_bag
 
 from rolevec.training.batches import Bags
 from rolevec.training.learned import LearnedMatrix
+from rolevec.training.store import Ints
 from rolevec.training.unit import Units
+
+Floats = npt.NDArray[np.float32]
 
 # Rows whose slopes are added up at once, so that they stay in the cache.
 _ROWS = 256
@@ -26,6 +31,51 @@ def weighted_sums(rows: torch.Tensor, bag: Bags) -> torch.Tensor:
         mode="sum",
         per_sample_weights=torch.from_numpy(bag.weights),
     )
+
+
+def pooled(rows: torch.Tensor, bag: Bags, ridge: float | None) -> tuple[torch.Tensor, Bags]:
+    """Sums out of which is taken what rows of a bag share, as in `rolevec.encoders.overlap`.
+
+    Args:
+        rows: of all tokens; shape (vocab, dim).
+        bag: what is added up.
+        ridge: the larger, the nearer to plain sums; None for these.
+
+    Returns:
+        The sums, shape (texts, dim), and the bag with the weights of which they are plain sums.
+        Slopes along these sums are taken to be those along plain ones, as if the weights were
+        given.
+    """
+    sums = weighted_sums(rows, bag)
+    if ridge is None:
+        return sums, bag
+    owner = np.repeat(np.arange(len(bag.offsets) - 1), np.diff(bag.offsets))
+    overlap, lengths = _against(rows.numpy(), bag.ids, sums.numpy(), owner)
+    np.divide(overlap, lengths, out=overlap, where=lengths > 0)
+    overlap -= bag.weights * lengths
+    shares = np.divide(overlap, lengths, out=np.zeros_like(overlap), where=lengths > 0)
+    along = weighted_sums(rows, replace(bag, weights=shares))
+    squares = np.bincount(owner, overlap.astype(np.float64) ** 2, len(sums))
+    below = torch.linalg.vector_norm(along, dim=1).square().numpy() + ridge * squares
+    steps = np.divide(squares, below, out=np.zeros_like(squares), where=below > 0)
+    steps = steps.astype(np.float32)
+    sums.addcmul_(along, torch.from_numpy(steps)[:, None], value=-1)
+    return sums, replace(bag, weights=bag.weights - steps[owner] * shares)
+
+
+def _against(rows: Floats, ids: Ints, sums: Floats, owner: Ints) -> tuple[Floats, Floats]:
+    """Products of rows with the sums of their bags, and lengths of the rows."""
+    products, squares = np.empty((2, len(ids)), np.float32)
+    some, theirs = np.empty((2, _ROWS, rows.shape[1]), np.float32)
+    for start in range(0, len(ids), _ROWS):
+        part = slice(start, start + _ROWS)
+        size = len(ids[part])
+        # In numpy, since torch would start its threads for each of these small pieces.
+        np.take(rows, ids[part], axis=0, out=some[:size], mode="clip")
+        np.take(sums, owner[part], axis=0, out=theirs[:size], mode="clip")
+        np.einsum("nd,nd->n", some[:size], theirs[:size], out=products[part])
+        np.einsum("nd,nd->n", some[:size], some[:size], out=squares[part])
+    return products, np.sqrt(squares)
 
 
 def row_slopes(bag: Bags, gradient: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

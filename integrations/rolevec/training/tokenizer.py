@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from math import log
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from tokenizers import (
 from rolevec.training.data import language_shares, source_weight
 
 UNKNOWN = "<unk>"
-_RESERVOIR = 30_000
+_RESERVOIR = 100_000
 # Of a score behind the point; more would be a third of the file and tell no two pieces apart.
 _DIGITS = 4
 _LONGEST = 16
@@ -85,43 +84,50 @@ def blank_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def sample_lines(
-    texts: Iterable[tuple[str, str, str]],
-    lines: int,
-    temperature: float,
-    weights: Mapping[str, float],
-    seed: int,
-) -> list[str]:
-    """Draw about ``lines`` texts, languages shared out by temperature.
+class LineSampler:
+    """Texts of every language, from which balanced samples are drawn.
+
+    One pass over the texts in bounded memory: a reservoir per language.
 
     Args:
-        texts: (language, text, source); one pass, bounded memory (a reservoir per language).
-        lines: how many texts to aim at; small languages may fall short of their share.
-        temperature: exponent on the weighted number of texts of a language.
+        texts: (language, text, source).
         weights: prefix of a source -> chance that a text of it is considered, at most 1.
-        seed: seed of the draw.
+        seed: seed of the draws.
     """
-    rng = np.random.default_rng(seed)
-    kept: dict[str, list[str]] = {}
-    seen: dict[str, int] = {}
-    chances: dict[str, float] = {}
-    draws = _Uniform(rng)
-    for lang, text, source in texts:
-        chance = chances.setdefault(source, min(1.0, source_weight(source, weights)))
-        if chance < 1.0 and draws.next() >= chance:
-            continue
-        pool = kept.setdefault(lang, [])
-        seen[lang] = count = seen.get(lang, 0) + 1
-        if len(pool) < _RESERVOIR:
-            pool.append(text)
-        elif (place := int(draws.next() * count)) < _RESERVOIR:
-            pool[place] = text
-    sample: list[str] = []
-    for lang, share in sorted(language_shares(seen, temperature).items()):
-        pool = kept[lang]
-        size = min(len(pool), max(1, round(share * lines)))
-        sample += [pool[i] for i in rng.permutation(len(pool))[:size]]
-    return sample
+
+    def __init__(
+        self, texts: Iterable[tuple[str, str, str]], weights: Mapping[str, float], seed: int
+    ) -> None:
+        self._seed = seed
+        self._kept: dict[str, list[str]] = {}
+        self._seen: dict[str, int] = {}
+        chances: dict[str, float] = {}
+        draws = _Uniform(np.random.default_rng(seed))
+        for lang, text, source in texts:
+            chance = chances.setdefault(source, min(1.0, source_weight(source, weights)))
+            if chance < 1.0 and draws.next() >= chance:
+                continue
+            pool = self._kept.setdefault(lang, [])
+            self._seen[lang] = count = self._seen.get(lang, 0) + 1
+            if len(pool) < _RESERVOIR:
+                pool.append(text)
+            elif (place := int(draws.next() * count)) < _RESERVOIR:
+                pool[place] = text
+
+    def lines(self, number: int, temperature: float) -> list[str]:
+        """About ``number`` texts, languages shared out by temperature.
+
+        Args:
+            number: how many to aim at; small languages may fall short of their share.
+            temperature: exponent on the weighted number of texts of a language.
+        """
+        rng = np.random.default_rng(self._seed)
+        sample: list[str] = []
+        for lang, share in sorted(language_shares(self._seen, temperature).items()):
+            pool = self._kept[lang]
+            size = min(len(pool), max(1, round(share * number)))
+            sample += [pool[i] for i in rng.permutation(len(pool))[:size]]
+        return sample
 
 
 class _Uniform:
@@ -138,19 +144,26 @@ class _Uniform:
 
 
 def train_tokenizer(
-    lines: list[str], vocab: int, prompts: Mapping[str, str], whole_words: float = 0.5
+    lines: list[str],
+    vocab: int,
+    prompts: Mapping[str, str],
+    *,
+    whole_words: float = 0.5,
+    word_lines: Sequence[str] | None = None,
 ) -> Tokenizer:
     """Learn a Unigram vocabulary; each prompt becomes one added token at the end of the table.
 
     The trainer takes its candidates from substrings of distinct words, so a frequent word that is
     part of no other word is never one, and is cut into pieces without meaning. A share of the
-    table is therefore given to the most frequent whole words, scored by their own frequency.
+    table is therefore given to whole words, scored by their own frequency: those that are frequent
+    and cut into many pieces.
 
     Args:
         lines: text to learn from, already balanced over languages.
         vocab: upper bound on the entries, prompts included.
         prompts: role -> prefix.
         whole_words: share of the table filled with whole words.
+        word_lines: text in which they are counted; None takes ``lines``.
 
     Returns:
         A tokenizer without truncation or padding; "query: hello" gives the prompt's token
@@ -169,7 +182,9 @@ def train_tokenizer(
     )
     tokenizer.train_from_iterator(lines, trainer, length=len(lines))
     pieces = [(str(p), float(s)) for p, s in json.loads(tokenizer.to_str())["model"]["vocab"]]
-    tokenizer.model = models.Unigram(_with_words(pieces, tokenizer, lines, room), unk_id=0)
+    tokenizer.model = models.Unigram(
+        _with_words(pieces, tokenizer, lines if word_lines is None else word_lines, room), unk_id=0
+    )
     tokenizer.add_special_tokens(
         [AddedToken(text, special=True, normalized=False) for text in prompts.values()]
     )
@@ -177,18 +192,27 @@ def train_tokenizer(
 
 
 def _with_words(
-    pieces: list[tuple[str, float]], tokenizer: Tokenizer, lines: list[str], room: int
+    pieces: list[tuple[str, float]], tokenizer: Tokenizer, lines: Sequence[str], room: int
 ) -> list[tuple[str, float]]:
-    """Fill ``pieces`` up to ``room`` with the most frequent words that are not among them."""
+    """Fill ``pieces`` up to ``room`` with words that are not among them.
+
+    A word is worth its count times the logarithm of the number of pieces it is cut into without a
+    row of its own. By count alone, languages of short words would take nearly all of the room.
+    """
     known = {piece for piece, _ in pieces}
     counts: Counter[str] = Counter()
     splitter, normalizer = tokenizer.pre_tokenizer, tokenizer.normalizer
     for line in lines:
         counts.update(w for w, _ in splitter.pre_tokenize_str(normalizer.normalize_str(line)))
     total = sum(counts.values())
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    words = ((w, n) for w, n in ranked if n > 1 and len(w) <= _LONGEST and w not in known)
-    scored = [(w, log(n / total)) for w, n in islice(words, room - len(pieces))]
+    model = models.Unigram(pieces, unk_id=0)
+    worth = {
+        word: count * log(len(model.tokenize(word)))
+        for word, count in counts.items()
+        if count > 1 and len(word) <= _LONGEST and word not in known
+    }
+    ranked = sorted(worth, key=lambda word: (-worth[word], word))
+    scored = [(word, log(counts[word] / total)) for word in ranked[: room - len(pieces)]]
     return [(piece, round(score, _DIGITS)) for piece, score in pieces + scored]
 
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from rolevec.training.batches import Bags
-from rolevec.training.sums import row_slopes, weighted_sums
+from rolevec.training.sums import pooled, row_slopes
 from rolevec.training.tune_config import TuneConfig
 from rolevec.training.unit import unit
 
@@ -28,6 +28,7 @@ class Tuner:
         config: settings of the run.
         rows: of the old table; float32, shape (vocab, dim).
         query_map: matrix of the old model that moves queries; shape (dim, dim), or None.
+        ridge: of the old model, see `TrainConfig`.
     """
 
     def __init__(
@@ -35,8 +36,9 @@ class Tuner:
         config: TuneConfig,
         rows: npt.NDArray[np.float32],
         query_map: npt.NDArray[np.float32] | None,
+        ridge: float | None = None,
     ) -> None:
-        self._config = config
+        self._config, self._ridge = config, ridge
         self._old = torch.from_numpy(rows)
         self.moves = torch.zeros_like(self._old)
         self._squares = torch.zeros(len(rows))
@@ -49,7 +51,8 @@ class Tuner:
 
     def vectors(self, bag: Bags, *, queries: bool, blend: float = 1.0) -> torch.Tensor:
         """Unit vectors of texts; shape (texts, dim)."""
-        return self._mapped(weighted_sums(self.rows(blend), bag), queries=queries)
+        sums, _ = pooled(self.rows(blend), bag, self._ridge)
+        return self._mapped(sums, queries=queries)
 
     def _mapped(self, sums: torch.Tensor, *, queries: bool) -> torch.Tensor:
         units = unit(sums)
@@ -75,9 +78,11 @@ class Tuner:
             The loss.
         """
         rows = self.rows()
-        sides = [(queries, True), (documents, False)]
-        sums = [weighted_sums(rows, bag).requires_grad_(True) for bag, _ in sides]
-        vectors = [self._mapped(s, queries=asks) for s, (_, asks) in zip(sums, sides, strict=True)]
+        sides = [pooled(rows, bag, self._ridge) for bag in (queries, documents)]
+        sums = [made.requires_grad_(True) for made, _ in sides]
+        vectors = [
+            self._mapped(s, queries=asks) for s, asks in zip(sums, (True, False), strict=True)
+        ]
         ready = [v.detach().requires_grad_(True) for v in vectors]
         loss = 0.0
         for start in range(0, len(own), self._config.mini_batch):
@@ -86,7 +91,7 @@ class Tuner:
             some.backward()  # type: ignore[no-untyped-call]
             loss += float(some.detach())
         torch.autograd.backward(vectors, [r.grad for r in ready])
-        self._update([(bag, s.grad) for s, (bag, _) in zip(sums, sides, strict=True)])
+        self._update([(bag, made.grad) for made, bag in sides])
         return loss
 
     def _loss(

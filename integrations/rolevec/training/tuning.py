@@ -106,6 +106,7 @@ class _Run:
         data: Judged,
         texts: tuple[BaggedTexts, BaggedTexts],
         table: TokenTable,
+        ridge: float | None,
     ) -> None:
         self._config, self._data = config, data
         self._train, self._apart = data.split(config.held_out, config.seed)
@@ -115,7 +116,7 @@ class _Run:
         self._queries, self._documents = (part.renumbered(self._used) for part in texts)
         self.query_map = table.query_map
         rows = table.sums(self._used, np.arange(len(self._used)))
-        self._tuner = Tuner(config, rows, table.query_map)
+        self._tuner = Tuner(config, rows, table.query_map, ridge)
 
     @classmethod
     def of(cls, config: TuneConfig, base: StaticEncoder, data: Judged) -> _Run:
@@ -127,7 +128,7 @@ class _Run:
             for side, role in sides
         ]
         table = TokenTable(base.folder / "model.safetensors")
-        return cls(config, data, (texts[0], texts[1]), table)
+        return cls(config, data, (texts[0], texts[1]), table, settings.get("ridge"))
 
     def settings(self) -> dict[str, Any]:
         """What decides how the run goes."""

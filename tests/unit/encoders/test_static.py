@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
+from rolevec.encoders.overlap import without_overlap
 from rolevec.encoders.protocol import Encoder
 from rolevec.encoders.static import StaticEncoder
 from rolevec.errors import InputTooLong, InvalidText, ModelNotAvailable, RolevecError
@@ -169,11 +170,8 @@ def moved_folder(static_folder, tmp_path):
     tensors = load_file(folder / "model.safetensors")
     matrix = np.random.default_rng(1).normal(0, 0.2, (DIM, DIM)).astype(np.float16)
     save_file(tensors | {"query_map": matrix}, folder / "model.safetensors")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    config |= {"tf_power": 0.5, "query_id": tokenizer.token_to_id("query: ")}
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    return folder
+    return told(folder, tf_power=0.5, query_id=tokenizer.token_to_id("query: "))
 
 
 def test_repeated_tokens_count_their_root_and_queries_are_moved(moved_folder):
@@ -189,6 +187,47 @@ def test_repeated_tokens_count_their_root_and_queries_are_moved(moved_folder):
             expected = expected + expected @ tensors["query_map"].astype(np.float32)
             expected /= np.linalg.norm(expected)
         assert encoder.encode([text], role)[0] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.fixture
+def ridge_folder(moved_folder):
+    return told(moved_folder, ridge=1.0)
+
+
+def told(folder, **changes):
+    """The same folder, whose config.json tells something else."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | changes
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def test_what_tokens_share_counts_less(ridge_folder):
+    encoder = StaticEncoder(ridge_folder)
+    tensors = load_file(ridge_folder / "model.safetensors")
+    table = tensors["embeddings"] * tensors["scales"][:, None]
+    text = "the fox the dog"
+    counts = Counter(encoder.tokenizer.encode(f"document: {text}").ids)
+    rows = np.stack([table[token] for token in counts])
+    factors = np.array([*counts.values()], np.float32) ** 0.5
+    expected = without_overlap((factors @ rows)[None], [(rows[None], factors[None])], 1.0)[0]
+    expected /= np.linalg.norm(expected)
+    assert encoder.encode([text], Role.DOCUMENT)[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_many_texts_get_the_same_as_each_alone_where_overlap_is_taken_out(ridge_folder):
+    encoder = StaticEncoder(ridge_folder, truncation="end")
+    words = ["fox", "dog", "der", "Hund", "the", "x"]
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(words, n)) for n in rng.integers(1, 12, 600)]
+    together = encoder.encode(texts, Role.DOCUMENT)
+    alone = np.concatenate([encoder.encode([text], Role.DOCUMENT) for text in texts])
+    assert np.array_equal(together, alone)
+
+
+@pytest.mark.parametrize("ridge", [0, -1.0, "1", True, float("inf"), float("nan")])
+def test_a_ridge_that_is_no_number_above_0_is_refused(ridge_folder, ridge):
+    with pytest.raises(ModelNotAvailable, match="is no number above 0"):
+        StaticEncoder(told(ridge_folder, ridge=ridge))
 
 
 def test_another_prompt_is_another_role(moved_folder):

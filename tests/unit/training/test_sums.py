@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from rolevec.encoders.rows import PlainRows
+from rolevec.encoders.summing import RowSums
 from rolevec.training.batches import Bags
 from rolevec.training.learned import LearnedMatrix
-from rolevec.training.sums import Vectors, row_slopes, weighted_sums
+from rolevec.training.sums import Vectors, pooled, row_slopes, weighted_sums
 
 
 def assert_near(found, expected):
@@ -42,6 +44,22 @@ def test_a_step_goes_down_the_slope_of_every_row(mapped):
         touched += len(rows)
     assert touched == 7
     assert_near(found, expected)
+
+
+def test_sums_without_overlap_are_those_of_the_encoder(monkeypatch):
+    rng = np.random.default_rng(4)
+    rows = torch.from_numpy(rng.normal(0.2, 1, (50, 8)).astype(np.float32))
+    rows[7] = 0
+    offsets = np.array([0, 1, 10, 40, 80, 300])
+    weights = rng.uniform(0.5, 2, 300).astype(np.float32)
+    bag = Bags(rng.integers(0, 50, 300), offsets, weights, np.zeros(5, np.int64))
+    monkeypatch.setattr("rolevec.training.sums._ROWS", 64)
+    sums, weighed = pooled(rows, bag, 0.7)
+    encoder = RowSums(PlainRows(rows.numpy()))
+    means = encoder.means(bag.ids, offsets[:-1], weights=weights, ridge=0.7)
+    assert np.allclose(sums.numpy(), means * np.diff(offsets)[:, None], atol=1e-4)
+    assert torch.allclose(weighted_sums(rows, weighed), sums, atol=1e-4)
+    assert not np.allclose(sums.numpy(), weighted_sums(rows, bag).numpy(), atol=1e-1)
 
 
 def test_rows_are_moved_in_pieces_as_they_are_at_once(monkeypatch):

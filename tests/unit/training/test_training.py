@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import shutil
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from rolevec.testing import FakeEncoder
 from rolevec.training import PairSettings
 from rolevec.training.config import TrainConfig
 from rolevec.training.data import language_shares, read_pairs, source_weight, text_key
+from rolevec.training.export import export
 from rolevec.training.negatives import false_negatives
 from rolevec.training.store import PairStore
 from rolevec.training.teacher import Teacher, ask_teacher
+from rolevec.training.tokenizer import train_tokenizer
 
 WORDS = {
     "dog": "hund", "cat": "katze", "house": "haus", "tree": "baum", "river": "fluss",
@@ -117,17 +120,20 @@ def test_a_killed_run_goes_on_to_the_same_table(data, tmp_path, monkeypatch):
     assert tables[0] == tables[1]
 
 
-def test_the_most_frequent_tokens_have_refined_rows(data, tmp_path):
+def test_the_most_frequent_tokens_have_refined_rows_and_the_least_coarse_ones(data, tmp_path):
     from rolevec.training import train
 
-    result = train(config(data, tmp_path, steps=12, bits=2, refined=7), progress=False)
+    result = train(config(data, tmp_path, steps=12, bits=2, refined=7, coarse=9), progress=False)
     tensors = load_file(result.folder / "model.safetensors")
     vocabulary = StaticEncoder(result.folder).tokenizer.get_vocab_size()
-    assert tensors["embeddings"].shape == (vocabulary + 7, 4)
+    assert tensors["embeddings"].shape == (vocabulary - 9 + 7, 4)
     stores = [PairStore.load(path) for path in (tmp_path / "cache").glob("*.npz")]
     counts = sum(np.bincount(store.flat, minlength=vocabulary) for store in stores)
     others = np.delete(counts, tensors["refined"])
     assert counts[tensors["refined"]].min() >= others.max()
+    coarse = np.unpackbits(tensors["coarse"])[:vocabulary].astype(bool)
+    assert coarse.sum() == 9
+    assert counts[coarse].max() <= counts[~coarse].min()
 
 
 def test_pairs_of_pieces_are_in_units_of_the_table_and_part_of_the_revision(data, tmp_path):
@@ -153,6 +159,35 @@ def test_pairs_of_pieces_are_in_units_of_the_table_and_part_of_the_revision(data
     with_pairs, without = (e.encode_queries(texts) for e in (paired, plain))
     assert np.allclose(with_pairs[1], without[1], atol=1e-6)
     assert with_pairs[0] @ without[0] < 0.999
+
+
+def test_overlap_is_seen_in_training_and_told(data, tmp_path):
+    from rolevec.training import train
+
+    plain, ridge = (
+        train(config(data, tmp_path / n, steps=12, **more), progress=False).folder
+        for n, more in {"plain": {}, "ridge": {"ridge": 0.5}}.items()
+    )
+    facts = [json.loads((f / "config.json").read_text(encoding="utf-8")) for f in (plain, ridge)]
+    assert "ridge" not in facts[0]
+    assert facts[1]["ridge"] == 0.5
+    tables = [load_file(f / "model.safetensors")["embeddings"] for f in (plain, ridge)]
+    assert not np.array_equal(*tables)
+    told = shutil.copytree(ridge, tmp_path / "told")
+    (told / "config.json").write_text(json.dumps(facts[1] | {"ridge": 0.6}), encoding="utf-8")
+    texts = ["hund katze hund", "hund maus"]
+    assert not np.allclose(*(StaticEncoder(f).encode_queries(texts) for f in (ridge, told)))
+
+
+def test_the_revision_tells_what_vectors_are_made_by(tmp_path):
+    tokenizer = train_tokenizer(["a few words"] * 9, 20, {})
+    table = np.ones((tokenizer.get_vocab_size(), 8), np.float32)
+    settings = [{}, {"ridge": 1.0}, {"ridge": 2.0}, {"piece_pairs": {"query": 1}}, {"name": "x"}]
+    folders = [export(tmp_path / str(i), tokenizer, table, s) for i, s in enumerate(settings)]
+    told = [json.loads((f / "config.json").read_text(encoding="utf-8")) for f in folders]
+    revisions = [facts["revision"] for facts in told]
+    assert len(set(revisions)) == 4
+    assert revisions[0] == revisions[4]
 
 
 def test_weight_decay_shrinks_every_row_in_each_step(data, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """A toy model, tuned on pairs that it does not know, and what it knew before."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from rolevec.encoders.table import TokenTable
 from rolevec.training import HardNegatives, TuneConfig, load_recipe, train, write_hard_negatives
 from rolevec.training.export import export
 from rolevec.training.tokenizer import train_tokenizer
-from rolevec.training.tuning_data import Judged, judged, ndcg
+from rolevec.training.tuning_data import Judged, judged, ndcg, read_judged
 
 pytest.importorskip("torch")
 
@@ -87,6 +88,25 @@ def test_held_out_queries_gain(base, pairs, tmp_path, changes):
     assert tuned.name == "toy-tuned"
     assert tuned.fingerprint != old.fingerprint
     assert tuned.card.matryoshka_dims == old.card.matryoshka_dims
+
+
+def test_tuning_sees_vectors_as_they_are_used(base, pairs, tmp_path):
+    from rolevec.training import tuning
+
+    ridge = shutil.copytree(base, tmp_path / "ridge")
+    told = json.loads((ridge / "config.json").read_text(encoding="utf-8")) | {"ridge": 0.3}
+    (ridge / "config.json").write_text(json.dumps(told), encoding="utf-8")
+    settings = config(ridge, pairs, tmp_path)
+    encoder = StaticEncoder(ridge, truncation="end")
+    run = tuning._Run.of(settings, encoder, read_judged(pairs))
+    every = run._queries.pick(np.arange(len(run._data.queries)))
+    seen = run._tuner.vectors(every, queries=True).numpy()
+    used = encoder.encode_queries(run._data.queries)
+    assert np.allclose(seen, used, atol=1e-5)
+    assert not np.allclose(used, StaticEncoder(base).encode_queries(run._data.queries), atol=1e-2)
+    result = train(settings, progress=False)
+    assert result.development > result.before + 0.1
+    assert json.loads((result.folder / "config.json").read_text(encoding="utf-8"))["ridge"] == 0.3
 
 
 def test_rows_that_no_pair_holds_stay(base, tmp_path):
