@@ -10,6 +10,10 @@ import runpy
 from datetime import UTC, datetime
 from pathlib import Path
 
+from safetensors.numpy import load_file
+
+from rolevec.encoders.tokens import read_tokenizer
+
 HERE = Path(__file__).parent
 MODEL = HERE.parent / "integrations" / "rolevec" / "models" / "light"
 REPORT, SOURCES = HERE / "results" / "light.json", HERE / "data" / "sources.tsv"
@@ -31,10 +35,12 @@ Made by `benchmarks/model_card.py`; scores by `rolevec evaluate light DATA`, tim
 
 | | |
 |---|---|
-| kind | static: the mean of one row per token, made a unit vector |
+| kind | static: one row per token, added up, made a unit vector |
+| overlap | what several tokens of a text say counts less than several times |
 | repetition | a token that stands in a text n times counts the square root of n |
 | queries | go through a matrix of {dim} x {dim} after that |
 | table | {vocabulary:,} tokens of {dim} dimensions; a byte for four weights, a scale a row |
+| bits | twice as many for the {refined:,} most frequent tokens, half for the {coarse:,} rarest |
 | Matryoshka | may be cut to {cuts} dimensions |
 | longest text | {max_tokens:,} tokens |
 | roles | {prompts} |
@@ -198,13 +204,15 @@ def data(date: str) -> dict:
 
 def page() -> str:
     settings, card = config(), json.loads(DATA.read_text(encoding="utf-8"))
-    tokens = json.loads((MODEL / "tokenizer.json").read_text(encoding="utf-8"))
+    tokens = json.loads(read_tokenizer(MODEL / "tokenizer.json").to_str())
     peers = json.loads(PEERS.read_text(encoding="utf-8"))
-    training = settings["training"]
+    training, tensors = settings["training"], load_file(MODEL / "model.safetensors")
     pairs = training["pairs_by_language"]
     most = sorted(pairs.items(), key=lambda item: -item[1])
     paraphrases = right_triples(PARAPHRASES)
     own = {
+        "refined": len(tensors["refined"]),
+        "coarse": len(tensors["coarse_codes"]),
         "vocabulary": len(tokens["model"]["vocab"]) + len(settings["prompts"]),
         "cuts": ", ".join(map(str, settings["matryoshka_dims"][:-1])),
         "prompts": ", ".join(f"{role} {prompt!r}" for role, prompt in settings["prompts"].items()),

@@ -8,9 +8,10 @@ import json
 import shutil
 from pathlib import Path
 
-from tokenizers import Tokenizer, processors
+from tokenizers import processors
 
 from rolevec.encoders.export import export_onnx
+from rolevec.encoders.tokens import read_tokenizer
 from rolevec.models.bundled import light_folder
 
 SHAPES = {
@@ -60,14 +61,12 @@ def _random(name: str, folder: Path) -> None:
 
     shape = dict(SHAPES[name])
     kind = shape.pop("kind")
-    tokenizer = Tokenizer.from_file(str(light_folder() / "tokenizer.json"))
+    tokenizer = read_tokenizer(light_folder() / "tokenizer.json")
     tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>"])
     ends = [(token, tokenizer.token_to_id(token)) for token in ("<s>", "</s>")]
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=ends
     )
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
     pad = tokenizer.token_to_id("<pad>")
     transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>",

@@ -92,10 +92,12 @@ def licences() -> str:
 
 
 def recipes() -> str:
-    """The bundled model, and four of other recipes."""
+    """The bundled model, and models of other recipes."""
     return runs(
         {
             "bundled": "light",
+            "124,000 tokens": "light-124000-tokens",
+            "plain means": "light-plain-means",
             "no pairs of pieces": "light-no-pairs",
             "nor refined rows": "light-two-bits",
             "nor weight decay": "light-no-decay",

@@ -5,8 +5,8 @@
 Every line of the files is a text; they are shuffled. model2vec runs single process, as it does by
 default below 10,000 texts, on the bundled table in full precision with the bundled tokenizer. Three
 rows are of rolevec: one whose every round is the first to see the corpus, and one that has seen it,
-both without the pairs of pieces that model2vec does not have, and one that has seen it with them,
-as the model is shipped. Threads and batch sizes are both libraries' own; neither cuts a text. The
+both with plain means, as model2vec has them, and one that has seen it with all that the model is
+shipped with. Threads and batch sizes are both libraries' own; neither cuts a text. The
 vectors are compared: see the cosines.
 """
 
@@ -21,11 +21,12 @@ from harness import HERE, Peer, Run, Section, arguments, measure, start, write
 from harness import Result as Report
 
 from rolevec.encoders.static import StaticEncoder
+from rolevec.encoders.tokens import read_tokenizer
 from rolevec.models.bundled import light_folder
 from rolevec.roles import Role
 
 OURS, WARM, THEIRS = "rolevec, words new", "rolevec, words known", "model2vec"
-PAIRED = "rolevec, words known, with pairs of pieces"
+SHIPPED = "rolevec, words known, as shipped"
 COMPARED = 20_000
 
 
@@ -45,13 +46,14 @@ def full_table(folder):
     return table.sums(ids, ids)
 
 
-def without_pairs(folder, place):
-    """The model without its pairs of pieces, so that the sums are those of model2vec."""
+def plain_means(folder, place):
+    """The model without ridge and pairs of pieces, so that the sums are those of model2vec."""
     place.mkdir()
-    for name in ("model.safetensors", "tokenizer.json"):
-        (place / name).symlink_to(folder.resolve() / name)
+    (place / "model.safetensors").symlink_to(folder.resolve() / "model.safetensors")
+    read_tokenizer(folder / "tokenizer.json").save(str(place / "tokenizer.json"))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config.pop("piece_pairs", None)
+    for name in ("ridge", "piece_pairs"):
+        config.pop(name, None)
     (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return place
 
@@ -83,24 +85,24 @@ def main():
         )  # fmt: skip
         ours = [
             Peer(n, "peers/static_ours.py", versions=("numpy", "tokenizers"))
-            for n in (OURS, WARM, PAIRED)
+            for n in (OURS, WARM, SHIPPED)
         ]
-        alike = without_pairs(folder, place / "alike")
+        alike = plain_means(folder, place / "alike")
         with start([theirs, *ours]) as workers:
             text_file = str(place / "texts.json")
             workers[0].ask(
                 "load", texts=text_file, table=str(place / "table.npy"),
-                tokenizer=str(folder / "tokenizer.json"), prompt=prompt,
+                tokenizer=str(alike / "tokenizer.json"), prompt=prompt,
             )  # fmt: skip
             for worker in workers[1:]:
-                model = folder if worker.name == PAIRED else alike
+                model = folder if worker.name == SHIPPED else alike
                 worker.ask("load", texts=text_file, folder=str(model))
             runs = rounds(workers, options.repetitions)
             rows = []
             for number, worker in enumerate(workers):
                 worker.ask("save", path=str(place / f"{number}.npy"), count=COMPARED)
                 rows.append(np.load(place / f"{number}.npy"))
-            for number, name in enumerate((OURS, WARM, PAIRED), 1):
+            for number, name in enumerate((OURS, WARM, SHIPPED), 1):
                 low, middle = cosines(rows[number], rows[0])
                 runs[name].extra |= {"lowest cosine": low, "median cosine": middle}
             tokens = workers[1].ask("prepare_sums").value

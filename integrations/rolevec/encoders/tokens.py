@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,9 +32,16 @@ GPU_TOKEN_BUDGET = 1 << 16
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """A tokenizer.json with its own truncation and padding switched off: those are ours to do."""
+    """A tokenizer.json with its own truncation and padding switched off: those are ours to do.
+
+    Where there is none, but one with ".gz" behind its name, that one is read.
+    """
+    packed = path.with_name(path.name + ".gz")
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        if packed.exists() and not path.exists():
+            tokenizer = Tokenizer.from_str(gzip.decompress(packed.read_bytes()).decode())
+        else:
+            tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the binding raises bare Exception
         raise ModelNotAvailable(f"cannot read the tokenizer {path}: {error}") from error
     tokenizer.no_truncation()

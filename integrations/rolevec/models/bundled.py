@@ -11,11 +11,11 @@ from rolevec.models.static_card import read_config, static_card
 
 LIGHT_NAME = "embed-light"
 LIGHT_ALIASES = ("light",)
-_FILES = ("config.json", "tokenizer.json", "model.safetensors")
+_FILES = ("config.json", "tokenizer.json.gz", "model.safetensors")
 
 
 def light_folder() -> Path:
-    """Folder of the bundled model: config.json, tokenizer.json and model.safetensors.
+    """Folder of the bundled model: config.json, tokenizer.json.gz and model.safetensors.
 
     Raises:
         ModelNotAvailable: the package was built or installed without these files.

@@ -98,6 +98,7 @@ def test_the_recipes_of_the_package_are_readable(tmp_path):
     assert seeds == {"light.toml": 1, "contextual.toml": 0, "tune.toml": 0}
     light = read["light.toml"]
     assert light.piece_pairs == PairSettings(0.5, 0.6, full_at=40, first=512)
+    assert (light.vocab, light.refined, light.coarse, light.ridge) == (195_000, 1500, 112_000, 1.0)
 
 
 def test_the_door_to_training_is_light():

@@ -11,6 +11,7 @@ from functools import cache
 
 from tokenizers import Tokenizer
 
+from rolevec.encoders.tokens import read_tokenizer
 from rolevec.models.bundled import light_folder
 
 # Characters read of a text, and of all together, so that the terms of many texts fit in memory.
@@ -65,10 +66,7 @@ def _is_unspaced() -> re.Pattern[str]:
 
 @cache
 def _pieces() -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(light_folder() / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+    return read_tokenizer(light_folder() / "tokenizer.json")
 
 
 def script_of(text: str) -> str:
