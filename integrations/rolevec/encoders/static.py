@@ -44,9 +44,9 @@ class StaticEncoder(TokenEncoder):
     begin with the token ``document_id`` get something of the pairs of pieces in them (see
     `PiecePairs`).
 
-    A folder holds ``tokenizer.json``, ``config.json`` (format "rolevec-static") and
-    ``model.safetensors`` with the table (see `TokenTable`), which is memory-mapped, so that
-    loading costs the tokenizer only and processes share the pages.
+    A folder holds ``tokenizer.json`` (or it packed, as ``tokenizer.json.gz``), ``config.json``
+    (format "rolevec-static") and ``model.safetensors`` with the table (see `TokenTable`), which is
+    memory-mapped, so that loading costs the tokenizer only and processes share the pages.
 
     Where the tokenizer allows, many texts are tokenised word by word through a bounded cache (see
     `WordIds`), in two threads, one of which adds up rows while the other looks up words.
