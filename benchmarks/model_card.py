@@ -204,7 +204,6 @@ def data(date: str) -> dict:
 
 def page() -> str:
     settings, card = config(), json.loads(DATA.read_text(encoding="utf-8"))
-    tokens = json.loads(read_tokenizer(MODEL / "tokenizer.json").to_str())
     peers = json.loads(PEERS.read_text(encoding="utf-8"))
     training, tensors = settings["training"], load_file(MODEL / "model.safetensors")
     pairs = training["pairs_by_language"]
@@ -213,7 +212,7 @@ def page() -> str:
     own = {
         "refined": len(tensors["refined"]),
         "coarse": len(tensors["coarse_codes"]),
-        "vocabulary": len(tokens["model"]["vocab"]) + len(settings["prompts"]),
+        "vocabulary": read_tokenizer(MODEL / "tokenizer.json").get_vocab_size(),
         "cuts": ", ".join(map(str, settings["matryoshka_dims"][:-1])),
         "prompts": ", ".join(f"{role} {prompt!r}" for role, prompt in settings["prompts"].items()),
         "checksum": card["checksum"],

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from safetensors.numpy import save
 from tokenizers import Tokenizer
 
+from rolevec.encoders.rows import Ids
 from rolevec.models.static_card import FORMAT, FORMAT_VERSION
-from rolevec.training.quantising import Bits, Rows, pack, quantise
+from rolevec.training.quantising import Bits, pack, quantise
 from rolevec.training.tokenizer import save_tokenizer
 
 # Fields of config.json that vectors depend on and that may be changed for the same table.
@@ -28,8 +29,8 @@ def export(
     description: Mapping[str, Any],
     bits: Bits = 8,
     *,
-    refined: Rows | None = None,
-    coarse: Rows | None = None,
+    refined: Ids | None = None,
+    coarse: Ids | None = None,
     query_map: npt.NDArray[np.float32] | None = None,
 ) -> Path:
     """Write tokenizer.json, model.safetensors and config.json.

@@ -8,11 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rolevec.encoders.coded import COARSE, CODED, CODES, CodedRows
-from rolevec.encoders.rows import FOUR_BIT_ZERO
+from rolevec.encoders.rows import FOUR_BIT_ZERO, Floats, Ids
 
-Floats = npt.NDArray[np.float32]
 Bits: TypeAlias = Literal[2, 4, 8, 16]
-Rows: TypeAlias = npt.NDArray[np.integer[Any]]
 
 # Shares of a row's largest weight that are tried as its last step.
 _CUTS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65)
@@ -162,8 +160,8 @@ def pack(
     table: Floats,
     bits: Bits,
     *,
-    refined: Rows | None = None,
-    coarse: Rows | None = None,
+    refined: Ids | None = None,
+    coarse: Ids | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """The tensors of a table in so many bits a weight, as `TokenTable` reads them.
 
@@ -187,7 +185,7 @@ def pack(
     return {"embeddings": table.astype(np.float16)}
 
 
-def _numbers(rows: Rows | None) -> npt.NDArray[np.int32]:
+def _numbers(rows: Ids | None) -> npt.NDArray[np.int32]:
     return np.zeros(0, np.int32) if rows is None else rows.astype(np.int32)
 
 

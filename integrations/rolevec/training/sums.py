@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn.functional import embedding_bag
 
+from rolevec.encoders.rows import Floats
 from rolevec.training.batches import Bags
 from rolevec.training.learned import LearnedMatrix
 from rolevec.training.store import Ints
 from rolevec.training.unit import Units
-
-Floats = npt.NDArray[np.float32]
 
 # Rows whose slopes are added up at once, so that they stay in the cache.
 _ROWS = 256
