@@ -2,7 +2,9 @@
 
 import os
 import signal
-import threading
+import subprocess
+import sys
+import time
 from functools import partial
 
 import psutil
@@ -16,6 +18,32 @@ from rolevec.qdrant import ServerOptions
 
 pytestmark = pytest.mark.slow
 
+# In a process of its own, which has nothing else that could take the signal.
+WAITS = """
+import signal
+import sys
+import ray
+from rolevec import Collection, Document, index_corpus, load_encoder
+from rolevec.indexing.ray import RayOptions
+
+def corpus():
+    for n in range(10):
+        yield Document(f"text number {n}", str(n))
+    print("all read", flush=True)
+
+def run(documents, **options):
+    with load_encoder("light") as encoder, Collection.open("c", encoder, store=sys.argv[1]) as c:
+        return index_corpus(documents, c, backend="ray", workers=2, progress=False, **options)
+
+# Python leaves the signal ignored if the shell that started the tests did.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+try:
+    run(corpus(), ray=RayOptions(cpus=3))
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+print("added", run(Document(f"text number {n}", str(n)) for n in range(10)).added, flush=True)
+"""
 LIGHT = partial(load_encoder, "light", truncation="end")
 
 
@@ -183,25 +211,15 @@ def test_an_actor_with_another_model(store, static_folder, until):
     assert until(lambda: not actors(), 20)
 
 
-def test_a_run_that_waits_for_actors_can_be_stopped(store):
+def test_a_run_that_waits_for_actors_can_be_stopped(tmp_path):
     """The cluster has two processors, and none is lent to it."""
-
-    class Stopped(BaseException):
-        pass
-
-    def stop(*_):
-        raise Stopped
-
-    before = signal.signal(signal.SIGUSR1, stop)
-    timer = threading.Timer(3, os.kill, (os.getpid(), signal.SIGUSR1))
-    timer.start()
-    try:
-        with pytest.raises(Stopped):
-            run(corpus(10), store("c"), ray=RayOptions(cpus=3))
-    finally:
-        timer.join()
-        signal.signal(signal.SIGUSR1, before)
-    assert run(corpus(10), store("c")).added == 10
+    command = [sys.executable, "-c", WAITS, str(tmp_path / "store")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "all read\n"
+        time.sleep(1)  # now it waits; had it come to an end, it would not be stopped
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read().split("\n") == ["stopped", "added 10", ""]
+    assert process.returncode == 0
 
 
 def test_actors_write_to_a_server_themselves(qdrant_server, light, contents, tmp_path, kill_one):
