@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import math
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -80,6 +81,20 @@ def static_folder(tmp_path_factory):
     }
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def altered(tmp_path_factory):
+    """A copy of a static model's folder, whose config.json tells something else."""
+
+    def alter(folder, **changes):
+        copy = tmp_path_factory.mktemp("altered") / "model"
+        shutil.copytree(folder, copy)
+        config = json.loads((copy / "config.json").read_text(encoding="utf-8")) | changes
+        (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        return copy
+
+    return alter
 
 
 @pytest.fixture

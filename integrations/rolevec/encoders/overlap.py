@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +13,17 @@ from rolevec.encoders.rows import Floats
 # Rows of some groups, all of one length, shape (groups, tokens, dim), and what each of them counts,
 # shape (groups, tokens).
 Part: TypeAlias = tuple[Floats, Floats]
+
+
+def ridge_of(value: object) -> float:
+    """A ``ridge`` of a config.json or a recipe.
+
+    Raises:
+        ValueError: it is no number above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
+        raise ValueError(f"ridge={value!r} is no number above 0")
+    return float(value)
 
 
 def without_overlap(sums: Floats, parts: Iterable[Part], ridge: float) -> Floats:

@@ -6,7 +6,6 @@ import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from rolevec.encoders.adjacent import PairSettings, PiecePairs
+from rolevec.encoders.overlap import ridge_of
 from rolevec.encoders.progress import Advance
 from rolevec.encoders.table import TokenTable
 from rolevec.encoders.terms import damp, led
@@ -81,7 +81,7 @@ class StaticEncoder(TokenEncoder):
         self._unknown: int | None = config.get("unk_id")
         self._nothing = [] if self._unknown is None else [self._unknown]
         self._tf_power = float(config.get("tf_power", 1))
-        self._ridge = _ridge(self.folder, config)
+        self._ridge = self._ridge_of(config)
         self._query: int | None = config.get("query_id")
         self._check(self.tokenizer)
         self._pairs = self._pairs_of(config)
@@ -101,6 +101,12 @@ class StaticEncoder(TokenEncoder):
                 f"{self.folder.name}: a table of {rows} x {dim} does not fit a vocabulary of"
                 f" {tokenizer.get_vocab_size()} and dim {self.card.dim}"
             )
+
+    def _ridge_of(self, config: Mapping[str, Any]) -> float | None:
+        try:
+            return None if config.get("ridge") is None else ridge_of(config["ridge"])
+        except ValueError as error:
+            raise ModelNotAvailable(f"{self.folder / 'config.json'}: {error}") from error
 
     def _pairs_of(self, config: Mapping[str, Any]) -> PiecePairs | None:
         if config.get("piece_pairs") is None:
@@ -255,15 +261,6 @@ def _settings(folder: Path) -> tuple[dict[str, Any], ModelCard]:
     except FileNotFoundError as error:
         raise ModelNotAvailable(f"{folder} holds no static model: {error}") from error
     return config, static_card(folder, config)
-
-
-def _ridge(folder: Path, config: Mapping[str, Any]) -> float | None:
-    ridge = config.get("ridge")
-    if ridge is None:
-        return None
-    if isinstance(ridge, bool) or not isinstance(ridge, int | float) or not 0 < ridge < inf:
-        raise ModelNotAvailable(f"{folder / 'config.json'}: ridge={ridge!r} is no number above 0")
-    return float(ridge)
 
 
 def _content_hash(path: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from rolevec.encoders.adjacent import PairSettings
 from rolevec.encoders.coded import COARSE
+from rolevec.encoders.overlap import ridge_of
 from rolevec.training.data import Kind
 from rolevec.training.recipe import Recipe
 
@@ -146,8 +147,8 @@ class TrainConfig(Recipe):
         self._check_precision()
         if self.piece_pairs is not None and self.piece_pairs.first >= self.dim:
             raise ValueError(f"piece_pairs: first={self.piece_pairs.first} with dim={self.dim}")
-        if self.ridge is not None and self.ridge <= 0:
-            raise ValueError(f"ridge={self.ridge} is not above 0")
+        if self.ridge is not None:
+            ridge_of(self.ridge)
         if any(not 0 < d < self.dim for d in self.matryoshka):
             raise ValueError(f"matryoshka dimensions must lie between 0 and {self.dim}")
 

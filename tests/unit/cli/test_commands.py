@@ -223,20 +223,14 @@ def test_models(run, run_json):
     assert "did you mean" in unknown.err
 
 
-def test_doctor(run, run_json, static_folder, tmp_path):
+def test_doctor(run, run_json, static_folder, altered):
     seen = run_json("doctor", static_folder)
     assert all(check["passed"] for check in seen["checks"])
     assert seen["installed"]["numpy"] == np.__version__
     assert "unit length" in run("doctor", static_folder).out
 
     # A prompt that the table knows nothing of: the roles have no effect, and loading says so.
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    for file in static_folder.iterdir():
-        (broken / file.name).write_bytes(file.read_bytes())
-    config = json.loads((broken / "config.json").read_text())
-    broken_config = config | {"prompts": {"query": "{text}☃"}, "unk_id": 0}
-    (broken / "config.json").write_text(json.dumps(broken_config), encoding="utf-8")
+    broken = altered(static_folder, prompts={"query": "{text}☃"}, unk_id=0)
     result = run("doctor", broken)
     assert result.code == 1
     assert "it can tell apart" in result.err

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections import Counter
 from itertools import pairwise
 
@@ -70,13 +69,6 @@ def encoder(folder):
     return StaticEncoder(folder)
 
 
-def rewritten(folder, target, **changes):
-    shutil.copytree(folder, target)
-    config = json.loads((target / "config.json").read_text(encoding="utf-8")) | changes
-    (target / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    return target
-
-
 def unit(vector):
     return vector / np.linalg.norm(vector)
 
@@ -129,8 +121,8 @@ def test_company_changes_nothing_nor_does_the_cache_of_words(encoder, role):
         assert np.allclose(encoder.encode([texts[place]], role)[0], many[place], atol=1e-6)
 
 
-def test_the_first_dimensions_are_what_they_are_without(folder, encoder, tmp_path):
-    plain = StaticEncoder(rewritten(folder, tmp_path / "plain", piece_pairs=None))
+def test_the_first_dimensions_are_what_they_are_without(folder, encoder, altered):
+    plain = StaticEncoder(altered(folder, piece_pairs=None))
     texts = ["faced bead", "cab"]
     for role in (Role.QUERY, Role.DOCUMENT):
         cut = [e.encode(texts, role, dimensions=FIRST) for e in (encoder, plain)]
@@ -138,9 +130,9 @@ def test_the_first_dimensions_are_what_they_are_without(folder, encoder, tmp_pat
         assert not np.allclose(encoder.encode(texts, role), plain.encode(texts, role), atol=1e-2)
 
 
-def test_a_text_without_the_prompts_of_the_model_has_no_pairs(folder, tmp_path):
+def test_a_text_without_the_prompts_of_the_model_has_no_pairs(folder, altered):
     bare = {"query": "", "document": ""}
-    plain = StaticEncoder(rewritten(folder, tmp_path / "plain", piece_pairs=None), prompts=bare)
+    plain = StaticEncoder(altered(folder, piece_pairs=None), prompts=bare)
     with_pairs = StaticEncoder(folder, prompts=bare)
     texts = ["faced bead", "cab"]
     assert np.array_equal(with_pairs.encode_documents(texts), plain.encode_documents(texts))
@@ -174,9 +166,9 @@ def test_rows_of_pairs_are_of_length_one_at_right_angles_and_the_same_everywhere
         ({"query": 1, "document": 1, "first": DIM}, f"first={DIM} with {DIM} dimensions"),
     ],
 )
-def test_settings_that_mean_nothing_are_refused_by_name(folder, tmp_path, facts, said):
+def test_settings_that_mean_nothing_are_refused_by_name(folder, altered, facts, said):
     with pytest.raises(ModelNotAvailable, match=rf"config\.json: piece_pairs.*{said}"):
-        StaticEncoder(rewritten(folder, tmp_path / "broken", piece_pairs=facts))
+        StaticEncoder(altered(folder, piece_pairs=facts))
 
 
 def test_lengths_of_a_recipe_become_units_of_the_table():

@@ -1,9 +1,7 @@
 """The static encoder: arithmetic, roles, truncation, and the guarantees of every encoder."""
 
 import asyncio
-import json
 import pickle
-import shutil
 from collections import Counter
 
 import numpy as np
@@ -163,15 +161,15 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 
 
 @pytest.fixture
-def moved_folder(static_folder, tmp_path):
+def moved_folder(static_folder, altered):
     """The small model with a matrix for queries, and square roots of counts."""
-    shutil.copytree(static_folder, tmp_path / "moved")
-    folder = tmp_path / "moved"
+    tokenizer = Tokenizer.from_file(str(static_folder / "tokenizer.json"))
+    query = tokenizer.token_to_id("query: ")
+    folder = altered(static_folder, tf_power=0.5, query_id=query)
     tensors = load_file(folder / "model.safetensors")
     matrix = np.random.default_rng(1).normal(0, 0.2, (DIM, DIM)).astype(np.float16)
     save_file(tensors | {"query_map": matrix}, folder / "model.safetensors")
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return told(folder, tf_power=0.5, query_id=tokenizer.token_to_id("query: "))
+    return folder
 
 
 def test_repeated_tokens_count_their_root_and_queries_are_moved(moved_folder):
@@ -190,15 +188,8 @@ def test_repeated_tokens_count_their_root_and_queries_are_moved(moved_folder):
 
 
 @pytest.fixture
-def ridge_folder(moved_folder):
-    return told(moved_folder, ridge=1.0)
-
-
-def told(folder, **changes):
-    """The same folder, whose config.json tells something else."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | changes
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    return folder
+def ridge_folder(moved_folder, altered):
+    return altered(moved_folder, ridge=1.0)
 
 
 def test_what_tokens_share_counts_less(ridge_folder):
@@ -225,9 +216,9 @@ def test_many_texts_get_the_same_as_each_alone_where_overlap_is_taken_out(ridge_
 
 
 @pytest.mark.parametrize("ridge", [0, -1.0, "1", True, float("inf"), float("nan")])
-def test_a_ridge_that_is_no_number_above_0_is_refused(ridge_folder, ridge):
+def test_a_ridge_that_is_no_number_above_0_is_refused(ridge_folder, ridge, altered):
     with pytest.raises(ModelNotAvailable, match="is no number above 0"):
-        StaticEncoder(told(ridge_folder, ridge=ridge))
+        StaticEncoder(altered(ridge_folder, ridge=ridge))
 
 
 def test_another_prompt_is_another_role(moved_folder):
@@ -246,10 +237,7 @@ def test_a_matrix_of_another_dimension_is_refused(moved_folder):
 
 
 @pytest.mark.parametrize("version", [FORMAT_VERSION + 1, "9"])
-def test_a_folder_of_a_newer_format_is_refused(static_folder, tmp_path, version):
-    folder = shutil.copytree(static_folder, tmp_path / "newer")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["format_version"] = version
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+def test_a_folder_of_a_newer_format_is_refused(static_folder, altered, version):
+    folder = altered(static_folder, format_version=version)
     with pytest.raises(ModelNotAvailable, match=f"version {version!r} .* up to {FORMAT_VERSION}"):
         StaticEncoder(folder)

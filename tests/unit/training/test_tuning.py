@@ -1,7 +1,6 @@
 """A toy model, tuned on pairs that it does not know, and what it knew before."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -90,12 +89,10 @@ def test_held_out_queries_gain(base, pairs, tmp_path, changes):
     assert tuned.card.matryoshka_dims == old.card.matryoshka_dims
 
 
-def test_tuning_sees_vectors_as_they_are_used(base, pairs, tmp_path):
+def test_tuning_sees_vectors_as_they_are_used(base, pairs, tmp_path, altered):
     from rolevec.training import tuning
 
-    ridge = shutil.copytree(base, tmp_path / "ridge")
-    told = json.loads((ridge / "config.json").read_text(encoding="utf-8")) | {"ridge": 0.3}
-    (ridge / "config.json").write_text(json.dumps(told), encoding="utf-8")
+    ridge = altered(base, ridge=0.3)
     settings = config(ridge, pairs, tmp_path)
     encoder = StaticEncoder(ridge, truncation="end")
     run = tuning._Run.of(settings, encoder, read_judged(pairs))

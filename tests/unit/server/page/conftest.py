@@ -1,6 +1,5 @@
 """A served page and a browser to look at it with."""
 
-import json
 import os
 import shutil
 import threading
@@ -67,13 +66,9 @@ def serve(settings):
 
 
 @pytest.fixture(scope="session")
-def folder(static_folder, tmp_path_factory):
+def folder(static_folder, altered):
     """The tiny model for texts as long as the page's example."""
-    folder = tmp_path_factory.mktemp("page") / "model"
-    shutil.copytree(static_folder, folder)
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    (folder / "config.json").write_text(json.dumps(config | {"max_tokens": 300}), "utf-8")
-    return folder
+    return altered(static_folder, max_tokens=300)
 
 
 @pytest.fixture(scope="session")
