@@ -38,8 +38,9 @@ Made by `benchmarks/model_card.py`; scores by `rolevec evaluate light DATA`, tim
 | kind | static: one row per token, added up, made a unit vector |
 | overlap | what several tokens of a text say counts less than several times |
 | repetition | a token that stands in a text n times counts the square root of n |
-| queries | go through a matrix of {dim} x {dim} after that |
-| table | {vocabulary:,} tokens of {dim} dimensions; a byte for four weights, a scale a row |
+| queries | go through a matrix of {table_dim} x {table_dim} after that |
+| sounds | the last {sounds_dim} dimensions: how words sound, by {letters:,} letters (by anyascii) |
+| table | {vocabulary:,} tokens of {table_dim} dimensions; a byte for four weights, a scale a row |
 | bits | twice as many for the {refined:,} most frequent tokens, half for the {coarse:,} rarest |
 | Matryoshka | may be cut to {cuts} dimensions |
 | longest text | {max_tokens:,} tokens |
@@ -212,6 +213,9 @@ def page() -> str:
     own = {
         "refined": len(tensors["refined"]),
         "coarse": len(tensors["coarse_codes"]),
+        "table_dim": len(tensors["query_map"]),
+        "sounds_dim": settings["sounds"]["dim"],
+        "letters": len(tensors["letters"]),
         "vocabulary": read_tokenizer(MODEL / "tokenizer.json").get_vocab_size(),
         "cuts": ", ".join(map(str, settings["matryoshka_dims"][:-1])),
         "prompts": ", ".join(f"{role} {prompt!r}" for role, prompt in settings["prompts"].items()),

@@ -96,6 +96,7 @@ def recipes() -> str:
     return runs(
         {
             "bundled": "light",
+            "pairs of pieces": "light-piece-pairs",
             "124,000 tokens": "light-124000-tokens",
             "plain means": "light-plain-means",
             "no pairs of pieces": "light-no-pairs",

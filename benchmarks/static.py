@@ -21,6 +21,7 @@ from harness import HERE, Peer, Run, Section, arguments, measure, start, write
 from harness import Result as Report
 
 from rolevec.encoders.static import StaticEncoder
+from rolevec.encoders.table import TokenTable
 from rolevec.encoders.tokens import read_tokenizer
 from rolevec.models.bundled import light_folder
 from rolevec.roles import Role
@@ -47,20 +48,23 @@ def full_table(folder):
 
 
 def plain_means(folder, place):
-    """The model without ridge and pairs of pieces, so that the sums are those of model2vec."""
+    """The model without ridge and sounds, so that the sums are those of model2vec."""
     place.mkdir()
     (place / "model.safetensors").symlink_to(folder.resolve() / "model.safetensors")
     read_tokenizer(folder / "tokenizer.json").save(str(place / "tokenizer.json"))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    for name in ("ridge", "piece_pairs"):
+    for name in ("ridge", "sounds"):
         config.pop(name, None)
+    config["dim"] = TokenTable(folder / "model.safetensors").dim
     (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return place
 
 
 def cosines(one, two):
-    """Lowest and median cosine of rows that should be the same."""
-    values = np.einsum("ij,ij->i", one, two) / np.linalg.norm(two, axis=1).clip(1e-9)
+    """Lowest and median cosine of rows that should be the same, in the dimensions of both."""
+    one = one[:, : two.shape[1]]
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1)
+    values = np.einsum("ij,ij->i", one, two) / lengths.clip(1e-9)
     return float(values.min()), float(np.median(values))
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from rolevec.encoders.adjacent import PairSettings, PiecePairs
 from rolevec.encoders.overlap import ridge_of
 from rolevec.encoders.progress import Advance
+from rolevec.encoders.sounds import Sounds, SoundSettings
 from rolevec.encoders.table import TokenTable
 from rolevec.encoders.terms import damp, led
 from rolevec.encoders.tokens import Ids, TokenEncoder, read_tokenizer
@@ -40,9 +40,9 @@ class StaticEncoder(TokenEncoder):
     A token that stands in a text n times counts n**tf_power, which config.json tells (1 if it does
     not). Where it tells a ``ridge``, what several tokens of a text say counts less than several
     times (see `without_overlap`). Where the table brings a ``query_map``, texts that begin with the
-    token ``query_id`` are moved by it. Where config.json has ``piece_pairs``, they and those that
-    begin with the token ``document_id`` get something of the pairs of pieces in them (see
-    `PiecePairs`).
+    token ``query_id`` are moved by it. Where config.json has ``sounds``, the last dimensions tell
+    how the words of queries, and of texts that begin with the token ``document_id``, sound (see
+    `Sounds`).
 
     A folder holds ``tokenizer.json`` (or it packed, as ``tokenizer.json.gz``), ``config.json``
     (format "rolevec-static") and ``model.safetensors`` with the table (see `TokenTable`), which is
@@ -83,8 +83,8 @@ class StaticEncoder(TokenEncoder):
         self._tf_power = float(config.get("tf_power", 1))
         self._ridge = self._ridge_of(config)
         self._query: int | None = config.get("query_id")
+        self._sounds = self._sounds_of(config)
         self._check(self.tokenizer)
-        self._pairs = self._pairs_of(config)
         self._words: WordIds | None = None
         self._words_tried = threading.Lock()
         self._wordless = False
@@ -96,6 +96,8 @@ class StaticEncoder(TokenEncoder):
             raise ModelNotAvailable(
                 f"{self.folder.name}: a query_map of shape {moved.shape} for {dim} dimensions"
             )
+        if self._sounds is not None:
+            dim += self._sounds.dim
         if dim != self.card.dim or tokenizer.get_vocab_size() > rows:
             raise ModelNotAvailable(
                 f"{self.folder.name}: a table of {rows} x {dim} does not fit a vocabulary of"
@@ -108,14 +110,16 @@ class StaticEncoder(TokenEncoder):
         except ValueError as error:
             raise ModelNotAvailable(f"{self.folder / 'config.json'}: {error}") from error
 
-    def _pairs_of(self, config: Mapping[str, Any]) -> PiecePairs | None:
-        if config.get("piece_pairs") is None:
+    def _sounds_of(self, config: Mapping[str, Any]) -> Sounds | None:
+        if config.get("sounds") is None:
             return None
+        if self._table.letters is None:
+            raise ModelNotAvailable(f"{self.folder.name}: sounds, but a table without letters")
         try:
-            return PiecePairs(
-                PairSettings.of(config["piece_pairs"]),
+            return Sounds(
+                SoundSettings.of(config["sounds"]),
                 self.tokenizer,
-                self.card.dim,
+                self._table.letters,
                 query=self._query,
                 document=config.get("document_id"),
                 tf_power=self._tf_power,
@@ -196,7 +200,7 @@ class StaticEncoder(TokenEncoder):
         ids: npt.NDArray[np.integer[Any]],
         lengths: Ints,
     ) -> None:
-        """Put the mean of each text in its place, moved if it is a query, with its pairs."""
+        """Put the mean of each text in its place, moved if it is a query, with its sounds."""
         if not len(lengths):
             return
         queries = np.flatnonzero(ids[np.cumsum(lengths) - lengths] == self._query)
@@ -204,20 +208,20 @@ class StaticEncoder(TokenEncoder):
         if self._tf_power != 1:
             terms, sizes, weights = damp(ids, lengths, self._tf_power)
         starts = np.cumsum(sizes) - sizes
+        means = rows[:, : self._table.dim]
         self._table.means(
-            terms, starts, weights=weights, ridge=self._ridge, out=rows, places=places
+            terms, starts, weights=weights, ridge=self._ridge, out=means, places=places
         )
-        shares: npt.NDArray[np.float64] = 1 / sizes
         if self._table.query_map is not None and queries.size:
-            shares[queries] *= self._move(rows, places[queries], self._table.query_map)
-        if self._pairs is not None:
-            self._pairs.add(rows, places, ids, lengths, shares)
+            _move(means, places[queries], self._table.query_map)
+        if self._sounds is not None:
+            self._sounds.fill(rows, places, ids, lengths)
 
     def _token_rows(self, batch: list[Ids]) -> list[npt.NDArray[np.float32]]:
         return [self._rows_of(ids) for ids in batch]
 
     def _rows_of(self, ids: Ids) -> npt.NDArray[np.float32]:
-        """Rows (tokens, dim): their mean is the text's vector but for overlap, pairs and length."""
+        """Rows (tokens, dim of the table): their mean is the text's, but for what they share."""
         rows = self._table.sums(np.array(ids, np.int64), np.arange(len(ids)))
         if self._unknown is not None:
             rows[np.array(ids) == self._unknown] = 0
@@ -225,21 +229,16 @@ class StaticEncoder(TokenEncoder):
             rows += rows @ self._table.query_map
         return rows
 
-    def _move(
-        self, rows: npt.NDArray[np.float32], queries: Ints, matrix: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32]:
-        """Take the rows of queries through the table's matrix; returns how much longer they are."""
-        units = rows[queries]
-        before = np.linalg.norm(units, axis=1, keepdims=True)
-        units = np.divide(units, before, out=units, where=before > 0)
-        moved = units + units @ matrix
-        rows[queries] = moved
-        after = np.linalg.norm(moved, axis=1)
-        longer: npt.NDArray[np.float32] = np.divide(after, before[:, 0], where=after > 0, out=after)
-        return longer
-
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (str(self.folder), self._options)
+
+
+def _move(rows: npt.NDArray[np.float32], queries: Ints, matrix: npt.NDArray[np.float32]) -> None:
+    """Take the rows of queries through a table's matrix."""
+    units = rows[queries]
+    lengths = np.linalg.norm(units, axis=1, keepdims=True)
+    units = np.divide(units, lengths, out=units, where=lengths > 0)
+    rows[queries] = units + units @ matrix
 
 
 def _rebuild(folder: str, options: dict[str, Any]) -> StaticEncoder:

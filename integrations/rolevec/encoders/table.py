@@ -12,10 +12,14 @@ import numpy.typing as npt
 
 from rolevec.encoders.coded import coded_rows
 from rolevec.encoders.rows import HalfByteRows, PlainRows, Rows
+from rolevec.encoders.sounds import Letters
 from rolevec.encoders.summing import RowSums
 from rolevec.errors import ModelNotAvailable
 
-_DTYPES = {"I8": np.int8, "U8": np.uint8, "F16": np.float16, "F32": np.float32, "I32": np.int32}
+_DTYPES = {
+    "I8": np.int8, "U8": np.uint8, "U16": np.uint16, "I32": np.int32,
+    "F16": np.float16, "F32": np.float32,
+}  # fmt: skip
 
 
 class TokenTable(RowSums):
@@ -32,12 +36,14 @@ class TokenTable(RowSums):
     Args:
         path: a safetensors file with ``embeddings`` and, optionally, ``scales`` for its rows,
             ``codebooks``, ``refined``, ``coarse`` with ``coarse_codes`` and ``coarse_codebooks``,
-            and ``query_map`` with ``query_map_scales`` where it is of integers.
+            ``query_map`` with ``query_map_scales`` where it is of integers, and ``letters`` with
+            their ``letter_sounds``.
 
     Attributes:
         vocabulary: number of rows.
         dim: of a row.
         query_map: matrix that moves unit queries, q + q @ query_map; shape (dim, dim), or None.
+        letters: what letters sound like, or None.
 
     Raises:
         ModelNotAvailable: the file cannot be read, or holds no such table.
@@ -54,6 +60,10 @@ class TokenTable(RowSums):
         scales = tensors.get("query_map_scales")
         if self.query_map is not None and scales is not None:
             self.query_map *= scales[:, None]
+        self.letters = None
+        if tensors.get("letters") is not None and tensors.get("letter_sounds") is not None:
+            points = np.asarray(tensors["letters"]).astype(np.int64)
+            self.letters = Letters(points, np.asarray(tensors["letter_sounds"]))
         self.vocabulary = len(rows)
 
 

@@ -12,9 +12,9 @@ from rolevec.models.card import ModelCard
 
 FORMAT = "rolevec-static"
 # The newest version that is read, and the one that is written: 1 has 8-bit rows or floats, 2 also
-# 4-bit rows, 3 also codebooks, 4 also refined rows, 5 also pairs of pieces, 6 also coarse rows and
-# a query map of integers.
-FORMAT_VERSION = 6
+# 4-bit rows, 3 also codebooks, 4 also refined rows, 6 also coarse rows and a query map of integers,
+# 7 also sounds, in the place of the pairs of pieces of 5 and 6.
+FORMAT_VERSION = 7
 CARD_FILE = "card.json"
 
 
@@ -33,6 +33,11 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise ModelNotAvailable(
             f"{folder / 'config.json'} is of version {version!r} of its format; this rolevec reads"
             f" up to {FORMAT_VERSION}: update it"
+        )
+    if config.get("piece_pairs") is not None:
+        raise ModelNotAvailable(
+            f"{folder / 'config.json'} has piece_pairs, which this rolevec no longer reads: train"
+            " or tune the model again"
         )
     return config
 

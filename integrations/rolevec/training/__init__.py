@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rolevec.door import front_door
 
 if TYPE_CHECKING:
-    from rolevec.encoders.adjacent import PairSettings
+    from rolevec.encoders.sounds import SoundSettings
     from rolevec.training.config import TrainConfig
     from rolevec.training.convert import convert_static
     from rolevec.training.hard import HardNegatives, read_hard_negatives, write_hard_negatives
@@ -23,7 +23,7 @@ __all__ = [
     "HardNegatives",
     "Mined",
     "MiningReport",
-    "PairSettings",
+    "SoundSettings",
     "TrainConfig",
     "TrainResult",
     "TransformerConfig",
@@ -41,7 +41,7 @@ _HOME = {
     "HardNegatives": "rolevec.training.hard",
     "Mined": "rolevec.training.mining_report",
     "MiningReport": "rolevec.training.mining_report",
-    "PairSettings": "rolevec.encoders.adjacent",
+    "SoundSettings": "rolevec.encoders.sounds",
     "TrainConfig": "rolevec.training.config",
     "TrainResult": "rolevec.training.result",
     "TransformerConfig": "rolevec.training.transformer_config",

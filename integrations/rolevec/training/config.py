@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
-from rolevec.encoders.adjacent import PairSettings
 from rolevec.encoders.coded import COARSE
 from rolevec.encoders.overlap import ridge_of
+from rolevec.encoders.sounds import SoundSettings
 from rolevec.training.data import Kind
 from rolevec.training.recipe import Recipe
 
@@ -53,8 +53,8 @@ class TrainConfig(Recipe):
             `rolevec.encoders.overlap`; None for plain means.
         query_map: learn a matrix that moves queries towards the documents they ask for.
         query_map_rate: step length of that matrix.
-        piece_pairs: how much pairs of pieces of a word count, in mean lengths of the table's rows;
-            None for not at all. See `PiecePairs`; training itself does without them.
+        sounds: how much the sound of words counts, and the dimensions for it, which stand behind
+            ``dim``; None for none. See `Sounds`; training itself does without them.
         similarity_scale: factor on the cosine before the softmax.
         temperature: exponent on the number of rows of a language; 1 is by size, 0 is equal shares.
         matryoshka: smaller dimensions trained along.
@@ -81,7 +81,7 @@ class TrainConfig(Recipe):
     """
 
     kind: ClassVar[str] = "static"
-    tables: ClassVar[Mapping[str, type[Any]]] = {"piece_pairs": PairSettings}
+    tables: ClassVar[Mapping[str, type[Any]]] = {"sounds": SoundSettings}
 
     data: Path
     output: Path
@@ -108,7 +108,7 @@ class TrainConfig(Recipe):
     ridge: float | None = None
     query_map: bool = False
     query_map_rate: float = 1e-3
-    piece_pairs: PairSettings | None = None
+    sounds: SoundSettings | None = None
     similarity_scale: float = 20.0
     temperature: float = 0.6
     matryoshka: tuple[int, ...] = ()
@@ -145,8 +145,6 @@ class TrainConfig(Recipe):
                 " product, by which a step shrinks the rows, must lie in [0, 1)"
             )
         self._check_precision()
-        if self.piece_pairs is not None and self.piece_pairs.first >= self.dim:
-            raise ValueError(f"piece_pairs: first={self.piece_pairs.first} with dim={self.dim}")
         if self.ridge is not None:
             ridge_of(self.ridge)
         if any(not 0 < d < self.dim for d in self.matryoshka):

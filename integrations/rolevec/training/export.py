@@ -14,12 +14,13 @@ from safetensors.numpy import save
 from tokenizers import Tokenizer
 
 from rolevec.encoders.rows import Ids
+from rolevec.encoders.sounds import Letters, SoundSettings
 from rolevec.models.static_card import FORMAT, FORMAT_VERSION
 from rolevec.training.quantising import Bits, pack, quantise
 from rolevec.training.tokenizer import save_tokenizer
 
 # Fields of config.json that vectors depend on and that may be changed for the same table.
-_OF_VECTORS = ("ridge", "piece_pairs")
+_OF_VECTORS = ("ridge", "sounds")
 
 
 def export(
@@ -32,6 +33,7 @@ def export(
     refined: Ids | None = None,
     coarse: Ids | None = None,
     query_map: npt.NDArray[np.float32] | None = None,
+    letters: Letters | None = None,
 ) -> Path:
     """Write tokenizer.json, model.safetensors and config.json.
 
@@ -40,12 +42,13 @@ def export(
         tokenizer: its ids are the rows of ``table``.
         table: float32, shape (vocab, dim).
         description: the fields of config.json that the table does not tell; ``ridge`` and
-            ``piece_pairs`` among them are part of what the revision stands for.
+            ``sounds`` among them are part of what the revision stands for.
         bits: of a weight; 16 are a float16 number, and 2 come from codebooks of 8 bits for four
             weights (see `encode_products`).
         refined: of a table in 2 bits, numbers of rows that get 4.
         coarse: of such a table, numbers of rows that get 1.
         query_map: matrix that is added to unit queries, q + q @ query_map; shape (dim, dim).
+        letters: what they sound like, for ``sounds``, whose dimensions stand behind the table's.
 
     Raises:
         ValueError: there are more tokens than rows, or float16 cannot carry a weight.
@@ -55,13 +58,19 @@ def export(
     tensors = pack(table, bits, refined=refined, coarse=coarse)
     if query_map is not None:
         tensors["query_map"], tensors["query_map_scales"] = quantise(query_map)
+    dim = table.shape[1]
+    if letters is not None:
+        tensors["letters"] = letters.points.astype(np.int32)
+        tensors["letter_sounds"] = letters.codes
+    if description.get("sounds") is not None:
+        dim += SoundSettings.of(description["sounds"]).dim
     weights = save(tensors)
     config = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         **description,
         "revision": _revision(weights, description),
-        "dim": table.shape[1],
+        "dim": dim,
         "pooling": "mean",
         "normalize": True,
     }

@@ -18,6 +18,7 @@ from rolevec.training.config import TrainConfig
 from rolevec.training.corpus import load_stores, load_teacher, load_tokenizer
 from rolevec.training.export import export
 from rolevec.training.learner import TableLearner
+from rolevec.training.letters import letters_of
 from rolevec.training.memory import keep_freed_memory
 from rolevec.training.record import pairs_by_language, training_record
 from rolevec.training.result import TrainResult
@@ -72,12 +73,13 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         tokenizer,
         rows,
         _description(config, stores, tokenizer)
-        | _pair_settings(config, tokenizer, rows)
+        | _sound_settings(config, tokenizer)
         | {"training": record},
         config.bits,
         refined=np.sort(by_use[: config.refined]),
         coarse=by_use[len(by_use) - config.coarse :],
         query_map=table.query_map.numpy() if table.query_map else None,
+        letters=letters_of(tokenizer) if config.sounds else None,
     )
     return TrainResult(folder, f"static:{folder}", tuple(table.losses), development)
 
@@ -132,19 +134,20 @@ def _description(
         "unk_id": tokenizer.token_to_id("<unk>"),
         "tf_power": config.tf_power,
         "query_id": tokenizer.encode(PROMPTS["query"]).ids[0],
-        "matryoshka_dims": [*config.matryoshka, config.dim],
+        "matryoshka_dims": [*config.matryoshka, config.dim, *_with_sounds(config)],
         "languages": sorted({"eng", *enough}),
         "source": "trained by rolevec.training",
     }
 
 
-def _pair_settings(
-    config: TrainConfig, tokenizer: Tokenizer, rows: npt.NDArray[np.float32]
-) -> dict[str, Any]:
-    if config.piece_pairs is None:
+def _with_sounds(config: TrainConfig) -> list[int]:
+    return [] if config.sounds is None else [config.dim + config.sounds.dim]
+
+
+def _sound_settings(config: TrainConfig, tokenizer: Tokenizer) -> dict[str, Any]:
+    if config.sounds is None:
         return {}
-    length = float(np.linalg.norm(rows, axis=1).mean())
     return {
         "document_id": tokenizer.encode(PROMPTS["document"]).ids[0],
-        "piece_pairs": asdict(config.piece_pairs.times(length)),
+        "sounds": asdict(config.sounds),
     }

@@ -63,6 +63,7 @@ def train_tuned(config: TuneConfig, *, progress: bool = True) -> TrainResult:
         _description(config, base, run, progressed, blend),
         config.bits,
         query_map=run.query_map,
+        letters=run.letters,
     )
     with load_encoder(f"static:{folder}", truncation="end") as tuned:
         after = run.measure(tuned)
@@ -114,7 +115,7 @@ class _Run:
         self._table = table
         self._used = np.unique(np.concatenate([part.ids for part in texts]))
         self._queries, self._documents = (part.renumbered(self._used) for part in texts)
-        self.query_map = table.query_map
+        self.query_map, self.letters = table.query_map, table.letters
         rows = table.sums(self._used, np.arange(len(self._used)))
         self._tuner = Tuner(config, rows, table.query_map, ridge)
 

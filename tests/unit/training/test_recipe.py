@@ -8,7 +8,7 @@ import pytest
 
 from rolevec.training import (
     Architecture,
-    PairSettings,
+    SoundSettings,
     TrainConfig,
     TransformerConfig,
     load_recipe,
@@ -83,7 +83,6 @@ def test_settings_that_mean_nothing_are_refused(tmp_path, changes, said):
         ({"bits": 8, "coarse": 5}, "coarse=5 with bits=8"),
         ({"bits": 2, "coarse": 5, "dim": 12}, "coarse=5 with dim=12, which 8 does not divide"),
         ({"bits": 2, "coarse": 60, "refined": 41, "vocab": 100}, "refined=41 and coarse=60 of 100"),
-        ({"piece_pairs": PairSettings(0.5, 0.6, first=64), "dim": 64}, "first=64 with dim=64"),
         ({"matryoshka": (64,), "dim": 64}, "between 0 and 64"),
     ],
 )
@@ -98,8 +97,8 @@ def test_the_recipes_of_the_package_are_readable(tmp_path):
     seeds = {name: recipe.seed for name, recipe in read.items()}
     assert seeds == {"light.toml": 1, "contextual.toml": 0, "tune.toml": 0}
     light = read["light.toml"]
-    assert light.piece_pairs == PairSettings(0.5, 0.6, full_at=40, first=512)
-    assert (light.vocab, light.refined, light.coarse, light.ridge) == (195_000, 1500, 112_000, 1.0)
+    assert light.sounds == SoundSettings(0.45, 0.45, full_at=40, dim=256)
+    assert (light.vocab, light.refined, light.coarse, light.ridge) == (195_000, 3500, 15_000, 1.0)
 
 
 def test_the_door_to_training_is_light():

@@ -13,7 +13,7 @@ from rolevec import Role
 from rolevec.encoders.loading import register_encoder
 from rolevec.encoders.static import StaticEncoder
 from rolevec.testing import FakeEncoder
-from rolevec.training import PairSettings
+from rolevec.training import SoundSettings
 from rolevec.training.config import TrainConfig
 from rolevec.training.data import language_shares, read_pairs, source_weight, text_key
 from rolevec.training.export import export
@@ -135,29 +135,29 @@ def test_the_most_frequent_tokens_have_refined_rows_and_the_least_coarse_ones(da
     assert counts[coarse].max() <= counts[~coarse].min()
 
 
-def test_pairs_of_pieces_are_in_units_of_the_table_and_part_of_the_revision(data, tmp_path):
+def test_sounds_stand_behind_the_table_and_are_part_of_the_revision(data, tmp_path):
     from rolevec.training import train
 
-    settings = PairSettings(0.5, 0.6, full_at=9, first=8)
-    plain, paired = (
+    settings = SoundSettings(0.5, 0.6, full_at=9, dim=12)
+    plain, heard = (
         StaticEncoder(train(config(data, tmp_path / n, steps=5, **more), progress=False).folder)
-        for n, more in {"plain": {}, "paired": {"piece_pairs": settings}}.items()
+        for n, more in {"plain": {}, "heard": {"sounds": settings}}.items()
     )
-    facts = json.loads((paired.folder / "config.json").read_text(encoding="utf-8"))
-    table = load_file(paired.folder / "model.safetensors")
-    rows = table["embeddings"] * table["scales"][:, None]
-    length = np.linalg.norm(rows, axis=1).mean()
-    found = PairSettings.of(facts["piece_pairs"])
-    assert (found.full_at, found.first) == (9, 8)
-    assert (found.query, found.document) == pytest.approx((0.5 * length, 0.6 * length), rel=0.01)
-    assert (plain.folder / "model.safetensors").read_bytes() == (
-        paired.folder / "model.safetensors"
-    ).read_bytes()
-    assert plain.fingerprint.revision != paired.fingerprint.revision
-    texts = ["zzhundkatze xxyy", "hund"]
-    with_pairs, without = (e.encode_queries(texts) for e in (paired, plain))
-    assert np.allclose(with_pairs[1], without[1], atol=1e-6)
-    assert with_pairs[0] @ without[0] < 0.999
+    facts = json.loads((heard.folder / "config.json").read_text(encoding="utf-8"))
+    assert SoundSettings.of(facts["sounds"]) == settings
+    assert heard.dim == plain.dim + 12
+    assert heard.card.matryoshka_dims == (*plain.card.matryoshka_dims, heard.dim)
+    tables = [load_file(e.folder / "model.safetensors")["embeddings"] for e in (plain, heard)]
+    assert np.array_equal(*tables)
+    texts = ["katzehund", "kotzahand", "maushaus"]
+    parts = heard.encode_queries(texts)[:, plain.dim :]
+    parts /= np.linalg.norm(parts, axis=1, keepdims=True)
+    assert parts[0] @ parts[1] == pytest.approx(1, abs=1e-6)
+    assert parts[0] @ parts[2] < 0.9
+    cut = heard.encode(texts, Role.QUERY, dimensions=plain.dim)
+    assert np.allclose(cut, plain.encode_queries(texts), atol=1e-6)
+    again = export(tmp_path / "more", heard.tokenizer, np.ones((99, 8), np.float32), facts)
+    assert json.loads((again / "config.json").read_text(encoding="utf-8"))["dim"] == 20
 
 
 def test_overlap_is_seen_in_training_and_told(data, tmp_path, altered):
@@ -180,7 +180,8 @@ def test_overlap_is_seen_in_training_and_told(data, tmp_path, altered):
 def test_the_revision_tells_what_vectors_are_made_by(tmp_path):
     tokenizer = train_tokenizer(["a few words"] * 9, 20, {})
     table = np.ones((tokenizer.get_vocab_size(), 8), np.float32)
-    settings = [{}, {"ridge": 1.0}, {"ridge": 2.0}, {"piece_pairs": {"query": 1}}, {"name": "x"}]
+    sounds = {"query": 1, "document": 1}
+    settings = [{}, {"ridge": 1.0}, {"ridge": 2.0}, {"sounds": sounds}, {"name": "x"}]
     folders = [export(tmp_path / str(i), tokenizer, table, s) for i, s in enumerate(settings)]
     told = [json.loads((f / "config.json").read_text(encoding="utf-8")) for f in folders]
     revisions = [facts["revision"] for facts in told]
