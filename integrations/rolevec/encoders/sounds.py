@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from tokenizers import Tokenizer
 
 from rolevec.encoders.rows import Floats, Ids
-from rolevec.encoders.terms import Ints
+from rolevec.encoders.terms import Ints, slices
 
 Reals = npt.NDArray[np.float64]
 Symbols = npt.NDArray[np.uint8]
@@ -150,13 +150,13 @@ class Sounds:
             ids: known tokens of the texts in their order, the prompt's first; shape (n,).
             lengths: how many of them each text has, at least one; shape (texts,).
         """
-        rows[places, -self.dim :] = 0
         weights = self._weights(ids, lengths)
-        heard = np.flatnonzero(weights)
-        if not heard.size:
-            return
-        if heard.size < len(lengths):
-            ids = ids[np.repeat(weights > 0, lengths)]
+        heard = weights > 0
+        if not heard.all():
+            rows[places[~heard], -self.dim :] = 0
+            if not heard.any():
+                return
+            ids = ids[np.repeat(heard, lengths)]
             places, lengths, weights = places[heard], lengths[heard], weights[heard]
         sums = self._sums(*self._features(ids, lengths), len(lengths))
         before = np.linalg.norm(rows[places, : -self.dim], axis=1)
@@ -245,11 +245,9 @@ def _words(symbols: Numbers) -> tuple[Ints, Numbers]:
     starts, lengths = starts[lengths >= _WORD], lengths[lengths >= _WORD]
     if not starts.size:
         return starts, symbols[:0]
-    firsts = np.cumsum(lengths) - lengths
-    within = np.arange(lengths.sum()) - np.repeat(firsts, lengths)
     powers = np.cumprod(np.full(int(lengths.max()), _BASE), dtype=np.uint64)
-    values = symbols[np.repeat(starts, lengths) + within] * powers[within]
-    numbers: Numbers = np.add.reduceat(values, firsts) ^ _WHOLE
+    values = slices(symbols, starts, lengths) * slices(powers, np.zeros_like(starts), lengths)
+    numbers: Numbers = np.add.reduceat(values, np.cumsum(lengths) - lengths) ^ _WHOLE
     return starts, numbers
 
 

@@ -81,9 +81,12 @@ class StaticEncoder(TokenEncoder):
         self._unknown: int | None = config.get("unk_id")
         self._nothing = [] if self._unknown is None else [self._unknown]
         self._tf_power = float(config.get("tf_power", 1))
-        self._ridge = self._ridge_of(config)
         self._query: int | None = config.get("query_id")
-        self._sounds = self._sounds_of(config)
+        try:
+            self._ridge = None if config.get("ridge") is None else ridge_of(config["ridge"])
+            self._sounds = self._sounds_of(config)
+        except ValueError as error:
+            raise ModelNotAvailable(f"{self.folder / 'config.json'}: {error}") from error
         self._check(self.tokenizer)
         self._words: WordIds | None = None
         self._words_tried = threading.Lock()
@@ -104,28 +107,19 @@ class StaticEncoder(TokenEncoder):
                 f" {tokenizer.get_vocab_size()} and dim {self.card.dim}"
             )
 
-    def _ridge_of(self, config: Mapping[str, Any]) -> float | None:
-        try:
-            return None if config.get("ridge") is None else ridge_of(config["ridge"])
-        except ValueError as error:
-            raise ModelNotAvailable(f"{self.folder / 'config.json'}: {error}") from error
-
     def _sounds_of(self, config: Mapping[str, Any]) -> Sounds | None:
         if config.get("sounds") is None:
             return None
         if self._table.letters is None:
-            raise ModelNotAvailable(f"{self.folder.name}: sounds, but a table without letters")
-        try:
-            return Sounds(
-                SoundSettings.of(config["sounds"]),
-                self.tokenizer,
-                self._table.letters,
-                query=self._query,
-                document=config.get("document_id"),
-                tf_power=self._tf_power,
-            )
-        except ValueError as error:
-            raise ModelNotAvailable(f"{self.folder / 'config.json'}: {error}") from error
+            raise ValueError("sounds, but a table without letters")
+        return Sounds(
+            SoundSettings.of(config["sounds"]),
+            self.tokenizer,
+            self._table.letters,
+            query=self._query,
+            document=config.get("document_id"),
+            tf_power=self._tf_power,
+        )
 
     def _forward(self, batch: list[Ids]) -> npt.NDArray[np.float32]:
         # What the table knows nothing of is left out, unless there is nothing else.

@@ -50,6 +50,8 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     torch.manual_seed(config.seed)
     keep_freed_memory()
     tokenizer = load_tokenizer(config, PROMPTS)
+    # Before the steps: a package that it lacks should not be missed after hours.
+    letters = letters_of(tokenizer) if config.sounds else None
     stores, held_out = load_stores(config, tokenizer)
     query, document = (tokenizer.encode(PROMPTS[r]).ids[0] for r in ("query", "document"))
     batches = BatchMaker(stores, config, query, document)
@@ -63,7 +65,6 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     ) as advance:
         _loop(config, batches, table, advance)
     development = _bitext(table, held_out, document, config.tf_power) if len(held_out) else None
-    rows = table.rows.numpy()
     record = training_record(
         config, stores, teacher, seconds=table.seconds, development=development
     )
@@ -71,15 +72,13 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     folder = export(
         config.output,
         tokenizer,
-        rows,
-        _description(config, stores, tokenizer)
-        | _sound_settings(config, tokenizer)
-        | {"training": record},
+        table.rows.numpy(),
+        _description(config, stores, tokenizer) | {"training": record},
         config.bits,
         refined=np.sort(by_use[: config.refined]),
         coarse=by_use[len(by_use) - config.coarse :],
         query_map=table.query_map.numpy() if table.query_map else None,
-        letters=letters_of(tokenizer) if config.sounds else None,
+        letters=letters,
     )
     return TrainResult(folder, f"static:{folder}", tuple(table.losses), development)
 
@@ -125,7 +124,12 @@ def _description(
     """What the exported model says of itself."""
     pairs = pairs_by_language(stores)
     enough = sorted(lang for lang, count in pairs.items() if count >= _ENOUGH)
-    description = {} if config.ridge is None else {"ridge": config.ridge}
+    dims = [*config.matryoshka, config.dim]
+    description: dict[str, Any] = {} if config.ridge is None else {"ridge": config.ridge}
+    if config.sounds is not None:
+        dims.append(config.dim + config.sounds.dim)
+        description["document_id"] = tokenizer.encode(PROMPTS["document"]).ids[0]
+        description["sounds"] = asdict(config.sounds)
     return description | {
         "name": config.name,
         "license": config.licence,
@@ -134,20 +138,7 @@ def _description(
         "unk_id": tokenizer.token_to_id("<unk>"),
         "tf_power": config.tf_power,
         "query_id": tokenizer.encode(PROMPTS["query"]).ids[0],
-        "matryoshka_dims": [*config.matryoshka, config.dim, *_with_sounds(config)],
+        "matryoshka_dims": dims,
         "languages": sorted({"eng", *enough}),
         "source": "trained by rolevec.training",
-    }
-
-
-def _with_sounds(config: TrainConfig) -> list[int]:
-    return [] if config.sounds is None else [config.dim + config.sounds.dim]
-
-
-def _sound_settings(config: TrainConfig, tokenizer: Tokenizer) -> dict[str, Any]:
-    if config.sounds is None:
-        return {}
-    return {
-        "document_id": tokenizer.encode(PROMPTS["document"]).ids[0],
-        "sounds": asdict(config.sounds),
     }

@@ -221,6 +221,11 @@ def test_a_ridge_that_is_no_number_above_0_is_refused(ridge_folder, ridge, alter
         StaticEncoder(altered(ridge_folder, ridge=ridge))
 
 
+def test_pairs_of_pieces_are_refused_and_what_to_do_is_said(static_folder, altered):
+    with pytest.raises(ModelNotAvailable, match=r"piece_pairs.*train or tune the model again"):
+        StaticEncoder(altered(static_folder, piece_pairs={"query": 1, "document": 1}))
+
+
 def test_another_prompt_is_another_role(moved_folder):
     swapped = StaticEncoder(moved_folder, prompts={"query": "document: "})
     texts = ["the fox", "der Hund"]
