@@ -51,6 +51,8 @@ class TrainConfig(Recipe):
         tf_power: a token met n times in a text counts n to this power; see `damp`.
         ridge: with it tokens count less for what others of their text say too, see
             `rolevec.encoders.overlap`; None for plain means.
+        stems: so many first letters of a word, each once; words that have them in common share a
+            row while they are learned, see `Families`. () for none.
         query_map: learn a matrix that moves queries towards the documents they ask for.
         query_map_rate: step length of that matrix.
         sounds: how much the sound of words counts, and the dimensions for it, which stand behind
@@ -106,6 +108,7 @@ class TrainConfig(Recipe):
     weight_decay: float = 0.0
     tf_power: float = 1.0
     ridge: float | None = None
+    stems: tuple[int, ...] = ()
     query_map: bool = False
     query_map_rate: float = 1e-3
     sounds: SoundSettings | None = None
@@ -147,6 +150,8 @@ class TrainConfig(Recipe):
         self._check_precision()
         if self.ridge is not None:
             ridge_of(self.ridge)
+        if any(length < 1 for length in self.stems) or len({*self.stems}) < len(self.stems):
+            raise ValueError(f"stems={self.stems}: numbers of letters, at least 1, each once")
         if any(not 0 < d < self.dim for d in self.matryoshka):
             raise ValueError(f"matryoshka dimensions must lie between 0 and {self.dim}")
 

@@ -51,8 +51,11 @@ def export(
         letters: what they sound like, for ``sounds``, whose dimensions stand behind the table's.
 
     Raises:
-        ValueError: there are more tokens than rows, or float16 cannot carry a weight.
+        ValueError: there are more tokens than rows, ``sounds`` without letters, or float16 cannot
+            carry a weight.
     """
+    if description.get("sounds") is not None and letters is None:
+        raise ValueError("sounds, but no letters to hear them by; see `letters_of`")
     if tokenizer.get_vocab_size() > len(table):
         raise ValueError(f"{tokenizer.get_vocab_size()} tokens, but {len(table)} rows")
     tensors = pack(table, bits, refined=refined, coarse=coarse)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.numpy import load_file, save_file
-from torch.linalg import vector_norm
 
 from rolevec.training.batches import Bags, Batch
 from rolevec.training.config import TrainConfig
 from rolevec.training.learned import LearnedMatrix
 from rolevec.training.losses import Slopes
 from rolevec.training.negatives import false_negatives
-from rolevec.training.sums import Vectors, pooled, row_slopes
+from rolevec.training.rows import TableRows
+from rolevec.training.stems import Families
+from rolevec.training.store import Ints
+from rolevec.training.sums import Vectors, pooled
 from rolevec.training.teaching import Teaching
 
 # Steps over which a loss is averaged.
@@ -28,10 +31,8 @@ _CHECKPOINT, _STATE = "checkpoint.safetensors", "checkpoint.json"
 class TableLearner:
     """The rows being learned, and the optimiser's memory of them.
 
-    Row-wise Adagrad: one running sum of squared gradients a row, so a rare token still moves far
-    when it is met, and a frequent one settles. Rows start short where a token is frequent, as in
-    smooth inverse frequency weighting (Arora, Liang, Ma, ICLR 2017), because the mean is taken
-    over rows as they are.
+    Rows start short where a token is frequent, as in smooth inverse frequency weighting (Arora,
+    Liang, Ma, ICLR 2017), because the mean is taken over rows as they are.
 
     Weight decay shrinks all rows alike, and no unit vector shows a factor that they share. So it is
     kept apart, and costs nothing; what it does is to make later steps longer beside earlier ones.
@@ -41,6 +42,7 @@ class TableLearner:
         frequencies: share of each token in the corpus; shape (vocab,).
         query: token of the query role.
         teaching: the teacher's part of the loss, if there is one.
+        families: of the tokens, if some share rows.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class TableLearner:
         frequencies: npt.NDArray[np.float64],
         query: int,
         teaching: Teaching | None = None,
+        families: Families | None = None,
     ) -> None:
         self._config = config
         self._query = query
@@ -64,19 +67,19 @@ class TableLearner:
         generator = torch.Generator().manual_seed(config.seed)
         shape = (len(frequencies), config.dim)
         weights = torch.from_numpy(1e-3 / (1e-3 + frequencies)).float()
-        self.rows = torch.randn(shape, generator=generator) * config.dim**-0.5 * weights[:, None]
-        self._squares = torch.zeros(len(frequencies))
+        rows = torch.randn(shape, generator=generator) * config.dim**-0.5 * weights[:, None]
+        self.rows = TableRows(rows, families)
         # What the decay has left of the rows: they are ``rows * shrunk``.
         self._shrunk = 1.0
 
     def learn(self, batch: Batch) -> None:
         """One step."""
         both = _joined(batch.left, batch.right)
-        sums, both = pooled(self.rows, both, self._config.ridge)
+        tokens, sums, both = self._pooled(both)
         vectors = Vectors(sums, self._asking(both), self.query_map)
         sides = Slopes(*vectors.rows.tensor_split(2))
         loss = self._loss(sides, batch)
-        self._update(both, vectors.back(sides.both))
+        self._move(tokens, both, vectors.back(sides.both))
         if self.query_map:
             self.query_map.step(self._step_share())
         if self._teaching:
@@ -127,20 +130,20 @@ class TableLearner:
 
     def vectors(self, bag: Bags) -> torch.Tensor:
         """Unit vectors of texts; shape (texts, dim)."""
-        sums, _ = pooled(self.rows, bag, self._config.ridge)
+        _, sums, _ = self._pooled(bag)
         return Vectors(sums, self._asking(bag), self.query_map).rows
 
-    def _update(self, bag: Bags, gradient: torch.Tensor) -> None:
-        step, dim = self._config.learning_rate * self._step_share(), gradient.shape[1]
+    def _move(self, tokens: Ints, bag: Bags, gradient: torch.Tensor) -> None:
+        step = self._config.learning_rate * self._step_share()
         # Once for the gradient, which is longer where rows are shorter, and once for the rows.
-        factor = self._shrunk**-2
-        for touched, slopes in row_slopes(bag, gradient):
-            moved = vector_norm(slopes, dim=1).square_().mul_(factor / dim)
-            squares = self._squares[touched].add_(moved)
-            self._squares[touched] = squares
-            steps = step * factor / (squares.sqrt_() + 1e-12)
-            self.rows.index_add_(0, touched, slopes.mul_(-steps[:, None]))
+        self.rows.move(tokens, bag, gradient, step, self._shrunk**-2)
         self._shrunk *= 1 - step * self._config.weight_decay
+
+    def _pooled(self, bag: Bags) -> tuple[Ints, torch.Tensor, Bags]:
+        """Tokens that are met, sums of the bags, and the bags of their places, see `pooled`."""
+        tokens, places = np.unique(bag.ids, return_inverse=True)
+        met = replace(bag, ids=places)
+        return tokens, *pooled(self.rows.gathered(tokens), met, self._config.ridge)
 
     def _step_share(self) -> float:
         """Share of the highest step length that this step takes."""
@@ -149,8 +152,9 @@ class TableLearner:
         left = max(0.0, (config.steps - self.step) / max(1.0, config.steps - warm))
         return min(1.0, (self.step + 1) / warm, left)
 
-    def _parts(self) -> list[Teaching | LearnedMatrix]:
-        return [part for part in (self._teaching, self.query_map) if part is not None]
+    def _parts(self) -> list[TableRows | Teaching | LearnedMatrix]:
+        parts = (self.rows, self._teaching, self.query_map)
+        return [part for part in parts if part is not None]
 
     def save(self) -> None:
         """Write a checkpoint, whole or not at all."""
@@ -158,9 +162,7 @@ class TableLearner:
             return
         path = self._config.cache / _CHECKPOINT
         unfinished = path.with_suffix(".part")
-        arrays = {"rows": self.rows.numpy(), "squares": self._squares.numpy()}
-        for part in self._parts():
-            arrays |= part.state()
+        arrays = {name: array for part in self._parts() for name, array in part.state().items()}
         save_file(arrays, unfinished)
         unfinished.replace(path)
         state = {"settings": _settings(self._config), "step": self.step, "losses": self.losses}
@@ -177,7 +179,6 @@ class TableLearner:
         if state["settings"] != _settings(self._config):
             return
         arrays = load_file(self._config.cache / _CHECKPOINT)
-        self.rows, self._squares = map(torch.from_numpy, (arrays["rows"], arrays["squares"]))
         for part in self._parts():
             part.restore(arrays)
         self.step, self.losses = state["step"], state["losses"]

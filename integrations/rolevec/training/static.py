@@ -22,6 +22,7 @@ from rolevec.training.letters import letters_of
 from rolevec.training.memory import keep_freed_memory
 from rolevec.training.record import pairs_by_language, training_record
 from rolevec.training.result import TrainResult
+from rolevec.training.stems import Families
 from rolevec.training.store import PairStore
 from rolevec.training.teaching import Teaching
 
@@ -58,7 +59,7 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     teacher = load_teacher(config, progress=progress)
     teaching = Teaching(teacher, config) if teacher else None
     frequencies = _frequencies(stores, tokenizer.get_vocab_size())
-    table = TableLearner(config, frequencies, query, teaching)
+    table = TableLearner(config, frequencies, query, teaching, _families(config, tokenizer))
     table.resume()
     with counter(
         config.steps, f"training {config.name}", show=progress, note=table.describe, done=table.step
@@ -72,7 +73,7 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     folder = export(
         config.output,
         tokenizer,
-        table.rows.numpy(),
+        table.rows.whole(),
         _description(config, stores, tokenizer) | {"training": record},
         config.bits,
         refined=np.sort(by_use[: config.refined]),
@@ -94,6 +95,14 @@ def _loop(config: TrainConfig, batches: BatchMaker, table: TableLearner, advance
             advance(1)
             if table.step % config.checkpoint_steps == 0:
                 table.save()
+
+
+def _families(config: TrainConfig, tokenizer: Tokenizer) -> Families | None:
+    if not config.stems:
+        return None
+    pieces = [tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())]
+    found = Families.of(pieces, config.stems)
+    return found if found.count else None
 
 
 def _frequencies(stores: Mapping[str, PairStore], vocab: int) -> npt.NDArray[np.float64]:

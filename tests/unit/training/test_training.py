@@ -17,6 +17,7 @@ from rolevec.training import SoundSettings
 from rolevec.training.config import TrainConfig
 from rolevec.training.data import language_shares, read_pairs, source_weight, text_key
 from rolevec.training.export import export
+from rolevec.training.letters import letters_of
 from rolevec.training.negatives import false_negatives
 from rolevec.training.store import PairStore
 from rolevec.training.teacher import Teacher, ask_teacher
@@ -94,7 +95,7 @@ def test_a_toy_model_learns_to_translate(data, tmp_path):
 def test_a_killed_run_goes_on_to_the_same_table(data, tmp_path, monkeypatch):
     from rolevec.training import learner, train
 
-    taught = {"teacher": "fake-teacher:x", "bits": 4, "weight_decay": 0.1}
+    taught = {"teacher": "fake-teacher:x", "bits": 4, "weight_decay": 0.1, "stems": (1, 2)}
     taught["mix"] = {"parallel": 0.4, "passage": 0.2, "retrieval": 0.2, "cloze": 0.2}
     whole = train(config(data, tmp_path / "whole", **taught), progress=False)
     learn, calls = learner.TableLearner.learn, []
@@ -156,7 +157,8 @@ def test_sounds_stand_behind_the_table_and_are_part_of_the_revision(data, tmp_pa
     assert parts[0] @ parts[2] < 0.9
     cut = heard.encode(texts, Role.QUERY, dimensions=plain.dim)
     assert np.allclose(cut, plain.encode_queries(texts), atol=1e-6)
-    again = export(tmp_path / "more", heard.tokenizer, np.ones((99, 8), np.float32), facts)
+    table, letters = np.ones((99, 8), np.float32), letters_of(heard.tokenizer)
+    again = export(tmp_path / "more", heard.tokenizer, table, facts, letters=letters)
     assert json.loads((again / "config.json").read_text(encoding="utf-8"))["dim"] == 20
 
 
@@ -182,7 +184,12 @@ def test_the_revision_tells_what_vectors_are_made_by(tmp_path):
     table = np.ones((tokenizer.get_vocab_size(), 8), np.float32)
     sounds = {"query": 1, "document": 1}
     settings = [{}, {"ridge": 1.0}, {"ridge": 2.0}, {"sounds": sounds}, {"name": "x"}]
-    folders = [export(tmp_path / str(i), tokenizer, table, s) for i, s in enumerate(settings)]
+    folders = [
+        export(tmp_path / str(i), tokenizer, table, s, letters=letters_of(tokenizer))
+        for i, s in enumerate(settings)
+    ]
+    with pytest.raises(ValueError, match="no letters"):
+        export(tmp_path / "mute", tokenizer, table, {"sounds": sounds})
     told = [json.loads((f / "config.json").read_text(encoding="utf-8")) for f in folders]
     revisions = [facts["revision"] for facts in told]
     assert len(set(revisions)) == 4
@@ -208,7 +215,7 @@ def test_weight_decay_shrinks_every_row_in_each_step(data, tmp_path, monkeypatch
     def shrinking(self, batch):
         share = self._step_share()
         learn(self, batch)
-        self.rows *= 1 - 2.0 * self._config.learning_rate * share
+        self.rows._own.values *= 1 - 2.0 * self._config.learning_rate * share
 
     monkeypatch.setattr(learner.TableLearner, "learn", shrinking)
     shrunk = rows("shrunk")
