@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from rolevec.encoders.dictionary import Dictionary
 from rolevec.encoders.overlap import ridge_of
 from rolevec.encoders.progress import Advance
 from rolevec.encoders.sounds import Sounds, SoundSettings
@@ -42,7 +43,8 @@ class StaticEncoder(TokenEncoder):
     times (see `without_overlap`). Where the table brings a ``query_map``, texts that begin with the
     token ``query_id`` are moved by it. Where config.json has ``sounds``, the last dimensions tell
     how the words of queries, and of texts that begin with the token ``document_id``, sound (see
-    `Sounds`).
+    `Sounds`). Where the table brings a dictionary, rare words are read as what they mean (see
+    `Dictionary`).
 
     A folder holds ``tokenizer.json`` (or it packed, as ``tokenizer.json.gz``), ``config.json``
     (format "rolevec-static") and ``model.safetensors`` with the table (see `TokenTable`), which is
@@ -87,6 +89,8 @@ class StaticEncoder(TokenEncoder):
             self._sounds = self._sounds_of(config)
         except ValueError as error:
             raise ModelNotAvailable(f"{self.folder / 'config.json'}: {error}") from error
+        entries = self._table.entries
+        self._dictionary = None if entries is None else Dictionary(self.tokenizer, entries)
         self._check(self.tokenizer)
         self._words: WordIds | None = None
         self._words_tried = threading.Lock()
@@ -197,6 +201,8 @@ class StaticEncoder(TokenEncoder):
         """Put the mean of each text in its place, moved if it is a query, with its sounds."""
         if not len(lengths):
             return
+        if self._dictionary is not None:
+            ids, lengths = self._dictionary.read(ids, lengths)
         queries = np.flatnonzero(ids[np.cumsum(lengths) - lengths] == self._query)
         terms, sizes, weights = ids, lengths, None
         if self._tf_power != 1:
@@ -219,6 +225,9 @@ class StaticEncoder(TokenEncoder):
         rows = self._table.sums(np.array(ids, np.int64), np.arange(len(ids)))
         if self._unknown is not None:
             rows[np.array(ids) == self._unknown] = 0
+        for start, end, token in self._dictionary.found(ids) if self._dictionary else ():
+            rows[start:end] = 0
+            rows[start] = self._table.sums(np.array([token]), np.zeros(1, np.int64))[0]
         if self._table.query_map is not None and ids[:1] == [self._query]:
             rows += rows @ self._table.query_map
         return rows

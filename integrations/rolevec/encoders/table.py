@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rolevec.encoders.coded import coded_rows
+from rolevec.encoders.dictionary import Entries
 from rolevec.encoders.rows import HalfByteRows, PlainRows, Rows
 from rolevec.encoders.sounds import Letters
 from rolevec.encoders.summing import RowSums
 from rolevec.errors import ModelNotAvailable
 
 _DTYPES = {
-    "I8": np.int8, "U8": np.uint8, "U16": np.uint16, "I32": np.int32,
+    "I8": np.int8, "U8": np.uint8, "U16": np.uint16, "I32": np.int32, "U32": np.uint32,
     "F16": np.float16, "F32": np.float32,
 }  # fmt: skip
 
@@ -36,14 +37,15 @@ class TokenTable(RowSums):
     Args:
         path: a safetensors file with ``embeddings`` and, optionally, ``scales`` for its rows,
             ``codebooks``, ``refined``, ``coarse`` with ``coarse_codes`` and ``coarse_codebooks``,
-            ``query_map`` with ``query_map_scales`` where it is of integers, and ``letters`` with
-            their ``letter_sounds``.
+            ``query_map`` with ``query_map_scales`` where it is of integers, ``letters`` with their
+            ``letter_sounds``, and ``dictionary_keys`` with their ``dictionary_tokens``.
 
     Attributes:
         vocabulary: number of rows.
         dim: of a row.
         query_map: matrix that moves unit queries, q + q @ query_map; shape (dim, dim), or None.
         letters: what letters sound like, or None.
+        entries: of a dictionary, or None.
 
     Raises:
         ModelNotAvailable: the file cannot be read, or holds no such table.
@@ -64,6 +66,7 @@ class TokenTable(RowSums):
         if tensors.get("letters") is not None and tensors.get("letter_sounds") is not None:
             points = np.asarray(tensors["letters"]).astype(np.int64)
             self.letters = Letters(points, np.asarray(tensors["letter_sounds"]))
+        self.entries = _entries(tensors)
         self.vocabulary = len(rows)
 
 
@@ -81,6 +84,14 @@ def _rows_of(tensors: Mapping[str, npt.NDArray[Any]]) -> Rows:
             raise ValueError("4-bit rows without their scales")
         return HalfByteRows(weights)
     return PlainRows(weights)
+
+
+def _entries(tensors: Mapping[str, npt.NDArray[Any]]) -> Entries | None:
+    """The dictionary: tokens are numbers of three bytes, the lowest first."""
+    if tensors.get("dictionary_keys") is None or tensors.get("dictionary_tokens") is None:
+        return None
+    parts = np.asarray(tensors["dictionary_tokens"]).astype(np.int64)
+    return Entries(np.asarray(tensors["dictionary_keys"]), parts @ (1 << 8 * np.arange(3)))
 
 
 def _float32(tensor: npt.NDArray[Any] | None) -> npt.NDArray[np.float32] | None:

@@ -13,8 +13,8 @@ from rolevec.models.card import ModelCard
 FORMAT = "rolevec-static"
 # The newest version that is read, and the one that is written: 1 has 8-bit rows or floats, 2 also
 # 4-bit rows, 3 also codebooks, 4 also refined rows, 6 also coarse rows and a query map of integers,
-# 7 also sounds, in the place of the pairs of pieces of 5 and 6.
-FORMAT_VERSION = 7
+# 7 also sounds, in the place of the pairs of pieces of 5 and 6, 8 also a dictionary.
+FORMAT_VERSION = 8
 CARD_FILE = "card.json"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from rolevec.encoders.dictionary import Dictionary, Ids
 from rolevec.encoders.terms import damp, slices
 from rolevec.training.batches import Bags
 
@@ -40,6 +41,7 @@ class BaggedTexts:
         prompt: str,
         config: Mapping[str, Any],
         max_tokens: int,
+        dictionary: Dictionary | None = None,
     ) -> BaggedTexts:
         """Tokenise as `StaticEncoder` does; ``config`` is the model's config.json."""
         unknown = config.get("unk_id")
@@ -47,7 +49,9 @@ class BaggedTexts:
         encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         rows = [[i for i in start + e.ids[:max_tokens] if i != unknown] for e in encodings]
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        flat = np.fromiter((i for row in rows for i in row), np.int64, int(lengths.sum()))
+        flat: Ids = np.fromiter((i for row in rows for i in row), np.int64, int(lengths.sum()))
+        if dictionary is not None:
+            flat, lengths = dictionary.read(flat, lengths)
         ids, lengths, weights = damp(flat, lengths, float(config.get("tf_power", 1)))
         return cls(ids, _offsets(lengths), weights, start[0] if start else -1)
 

@@ -57,6 +57,8 @@ class TrainConfig(Recipe):
         query_map_rate: step length of that matrix.
         sounds: how much the sound of words counts, and the dimensions for it, which stand behind
             ``dim``; None for none. See `Sounds`; training itself does without them.
+        dictionary: most entries of a dictionary of words that the vocabulary cuts up, made from the
+            lexicon tables when all is learned; 0 for none. See `rolevec.encoders.dictionary`.
         similarity_scale: factor on the cosine before the softmax.
         temperature: exponent on the number of rows of a language; 1 is by size, 0 is equal shares.
         matryoshka: smaller dimensions trained along.
@@ -112,6 +114,7 @@ class TrainConfig(Recipe):
     query_map: bool = False
     query_map_rate: float = 1e-3
     sounds: SoundSettings | None = None
+    dictionary: int = 0
     similarity_scale: float = 20.0
     temperature: float = 0.6
     matryoshka: tuple[int, ...] = ()
@@ -161,6 +164,8 @@ class TrainConfig(Recipe):
                 f"bits={self.bits} with dim={self.dim}: 8, 4 with an even dimension, or 2 with one"
                 " that 4 divides"
             )
+        if self.dictionary < 0:
+            raise ValueError(f"dictionary={self.dictionary} is no number of entries")
         for name in ("refined", "coarse"):
             number = getattr(self, name)
             if number < 0 or (number and self.bits != 2):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from safetensors.numpy import save
 from tokenizers import Tokenizer
 
+from rolevec.encoders.dictionary import Entries
 from rolevec.encoders.rows import Ids
 from rolevec.encoders.sounds import Letters, SoundSettings
 from rolevec.models.static_card import FORMAT, FORMAT_VERSION
@@ -34,6 +35,7 @@ def export(
     coarse: Ids | None = None,
     query_map: npt.NDArray[np.float32] | None = None,
     letters: Letters | None = None,
+    entries: Entries | None = None,
 ) -> Path:
     """Write tokenizer.json, model.safetensors and config.json.
 
@@ -49,6 +51,7 @@ def export(
         coarse: of such a table, numbers of rows that get 1.
         query_map: matrix that is added to unit queries, q + q @ query_map; shape (dim, dim).
         letters: what they sound like, for ``sounds``, whose dimensions stand behind the table's.
+        entries: of a dictionary, if there is one.
 
     Raises:
         ValueError: there are more tokens than rows, ``sounds`` without letters, or float16 cannot
@@ -65,6 +68,8 @@ def export(
     if letters is not None:
         tensors["letters"] = letters.points.astype(np.int32)
         tensors["letter_sounds"] = letters.codes
+    if entries is not None:
+        tensors |= _packed(entries)
     if description.get("sounds") is not None:
         dim += SoundSettings.of(description["sounds"]).dim
     weights = save(tensors)
@@ -83,6 +88,12 @@ def export(
     text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
     _replace(folder / "config.json", text.encode())
     return folder
+
+
+def _packed(entries: Entries) -> dict[str, npt.NDArray[Any]]:
+    """A dictionary, a token's number in three bytes, the lowest first."""
+    parts = entries.tokens[:, None] >> 8 * np.arange(3) & 0xFF
+    return {"dictionary_keys": entries.keys, "dictionary_tokens": parts.astype(np.uint8)}
 
 
 def _revision(weights: bytes, description: Mapping[str, Any]) -> str:

@@ -12,10 +12,13 @@ import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 
+from rolevec.encoders.dictionary import Entries
 from rolevec.encoders.progress import counter
 from rolevec.training.batches import BatchMaker, bags
 from rolevec.training.config import TrainConfig
 from rolevec.training.corpus import load_stores, load_teacher, load_tokenizer
+from rolevec.training.data import read_pairs
+from rolevec.training.dictionary import dictionary_of
 from rolevec.training.export import export
 from rolevec.training.learner import TableLearner
 from rolevec.training.letters import letters_of
@@ -69,17 +72,19 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     record = training_record(
         config, stores, teacher, seconds=table.seconds, development=development
     )
+    rows = table.rows.whole()
     by_use = np.argsort(-frequencies, kind="stable")
     folder = export(
         config.output,
         tokenizer,
-        table.rows.whole(),
+        rows,
         _description(config, stores, tokenizer) | {"training": record},
         config.bits,
         refined=np.sort(by_use[: config.refined]),
         coarse=by_use[len(by_use) - config.coarse :],
         query_map=table.query_map.numpy() if table.query_map else None,
         letters=letters,
+        entries=_entries(config, tokenizer, rows),
     )
     return TrainResult(folder, f"static:{folder}", tuple(table.losses), development)
 
@@ -95,6 +100,15 @@ def _loop(config: TrainConfig, batches: BatchMaker, table: TableLearner, advance
             advance(1)
             if table.step % config.checkpoint_steps == 0:
                 table.save()
+
+
+def _entries(
+    config: TrainConfig, tokenizer: Tokenizer, rows: npt.NDArray[np.float32]
+) -> Entries | None:
+    if not config.dictionary:
+        return None
+    pairs = read_pairs(config.data, "lexicon", config.exclude_sources)
+    return dictionary_of(pairs, tokenizer, rows, config.dictionary)
 
 
 def _families(config: TrainConfig, tokenizer: Tokenizer) -> Families | None:

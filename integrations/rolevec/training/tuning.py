@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 import rolevec
+from rolevec.encoders.dictionary import Dictionary
 from rolevec.encoders.loading import load_encoder
 from rolevec.encoders.progress import counter
 from rolevec.encoders.protocol import Encoder
@@ -64,6 +65,7 @@ def train_tuned(config: TuneConfig, *, progress: bool = True) -> TrainResult:
         config.bits,
         query_map=run.query_map,
         letters=run.letters,
+        entries=run.entries,
     )
     with load_encoder(f"static:{folder}", truncation="end") as tuned:
         after = run.measure(tuned)
@@ -115,7 +117,7 @@ class _Run:
         self._table = table
         self._used = np.unique(np.concatenate([part.ids for part in texts]))
         self._queries, self._documents = (part.renumbered(self._used) for part in texts)
-        self.query_map, self.letters = table.query_map, table.letters
+        self.query_map, self.letters, self.entries = table.query_map, table.letters, table.entries
         rows = table.sums(self._used, np.arange(len(self._used)))
         self._tuner = Tuner(config, rows, table.query_map, ridge)
 
@@ -124,11 +126,12 @@ class _Run:
         settings, most = read_config(base.folder), config.max_tokens
         prompts = Prompts(settings.get("prompts"))
         sides = ((data.queries, Role.QUERY), (data.documents, Role.DOCUMENT))
+        table = TokenTable(base.folder / "model.safetensors")
+        known = None if table.entries is None else Dictionary(base.tokenizer, table.entries)
         texts = [
-            BaggedTexts.of(side, base.tokenizer, prompts.parts(role)[0], settings, most)
+            BaggedTexts.of(side, base.tokenizer, prompts.parts(role)[0], settings, most, known)
             for side, role in sides
         ]
-        table = TokenTable(base.folder / "model.safetensors")
         return cls(config, data, (texts[0], texts[1]), table, settings.get("ridge"))
 
     def settings(self) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def test_settings_that_mean_nothing_are_refused(tmp_path, changes, said):
         ({"bits": 2, "coarse": 5, "dim": 12}, "coarse=5 with dim=12, which 8 does not divide"),
         ({"bits": 2, "coarse": 60, "refined": 41, "vocab": 100}, "refined=41 and coarse=60 of 100"),
         ({"matryoshka": (64,), "dim": 64}, "between 0 and 64"),
+        ({"dictionary": -1}, "dictionary=-1 is no number of entries"),
         ({"stems": (4, 0)}, r"stems=\(4, 0\): numbers of letters"),
         ({"stems": (4, 4)}, r"stems=\(4, 4\): numbers of letters"),
     ],

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 
-from rolevec import load_encoder
+from rolevec import Role, load_encoder
+from rolevec.encoders.dictionary import key_of
 from rolevec.encoders.static import StaticEncoder
 from rolevec.encoders.table import TokenTable
 from rolevec.training import HardNegatives, TuneConfig, load_recipe, train, write_hard_negatives
@@ -104,6 +106,32 @@ def test_tuning_sees_vectors_as_they_are_used(base, pairs, tmp_path, altered):
     result = train(settings, progress=False)
     assert result.development > result.before + 0.1
     assert json.loads((result.folder / "config.json").read_text(encoding="utf-8"))["ridge"] == 0.3
+
+
+def test_a_dictionary_is_read_with_and_kept(base, tmp_path, altered):
+    from rolevec.training import tuning
+
+    spoken = altered(base, name="spoken")
+    rare, token = THINGS[0] + NAMES[0], StaticEncoder(base).tokenizer.token_to_id("▁" + THINGS[1])
+    tensors = load_file(spoken / "model.safetensors")
+    tensors["dictionary_keys"] = np.array([key_of(rare)], np.uint32)
+    tensors["dictionary_tokens"] = np.array([[token, 0, 0]], np.uint8)
+    save_file(tensors, spoken / "model.safetensors")
+    rows = [HardNegatives(f"{rare} {a}", f"{a} {ANSWERS[a]} {rare}") for a in THINGS[2:]]
+    path = tmp_path / "rare.jsonl"
+    write_hard_negatives(path, rows)
+    encoder = StaticEncoder(spoken)
+    settings = config(spoken, path, tmp_path, epochs=1)
+    run = tuning._Run.of(settings, encoder, read_judged(path))
+    for texts, seen in ((run._data.queries, run._queries), (run._data.documents, run._documents)):
+        queries = texts is run._data.queries
+        found = run._tuner.vectors(seen.pick(np.arange(len(texts))), queries=queries).numpy()
+        role = Role.QUERY if queries else Role.DOCUMENT
+        assert np.allclose(found, encoder.encode(texts, role), atol=1e-5)
+        assert not np.allclose(found, StaticEncoder(base).encode(texts, role), atol=1e-2)
+    tuned = load_file(train(settings, progress=False).folder / "model.safetensors")
+    for name in "dictionary_keys", "dictionary_tokens":
+        assert np.array_equal(tuned[name], tensors[name])
 
 
 def test_rows_that_no_pair_holds_stay(base, tmp_path):
