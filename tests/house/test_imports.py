@@ -15,6 +15,7 @@ CORE = {
     "fingerprint",
     "prompts",
     "roles",
+    "scripts",
     "tables",
     "truncation",
     "vectors",

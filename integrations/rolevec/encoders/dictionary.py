@@ -2,50 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import Any, TypeAlias
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from rolevec.encoders.lattice import WORD_MARK
+from rolevec.encoders.rows import Ids
 from rolevec.encoders.terms import Ints, slices
+from rolevec.scripts import is_unspaced
 
-Ids: TypeAlias = npt.NDArray[np.integer[Any]]
-
-WORD_MARK = "▁"
 # Letters of a word, at least: shorter ones begin too many others. Where words stand apart, so many
 # letters of an ending may be missing from the dictionary.
 SHORTEST, ENDING = 4, 5
 # Where they do not, letters of a word, at least, and pieces that it is cut into, at most.
 _SHORTEST_UNSPACED, _WIDEST = 2, 5
-# First and last code points of scripts without spaces: Thai and Lao, Tibetan, Burmese, Khmer,
-# radicals to Katakana, ideographs.
-_UNSPACED = (
-    (0x0E00, 0x0EFF), (0x0F00, 0x0FFF), (0x1000, 0x109F), (0x1780, 0x17FF),
-    (0x2E80, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF),
-)  # fmt: skip
+# Of a token's number.
+_BYTES = 3
+# Whether a word begins with a piece; 0 if not.
+_BEGINS, _NOT_MET = 1, 2
 # Words kept with what was found for them: about 20 MB.
 _KEPT = 1 << 17
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entries:
-    """What words mean.
+    """What words mean, as a table's file has it: it may be mapped, and is not read as a whole.
 
     Attributes:
         keys: of each word, see `key_of`, ascending; shape (n,).
-        tokens: that says the same; shape (n,).
+        tokens: that says the same, in three bytes, the lowest first; shape (n, 3).
     """
 
     keys: npt.NDArray[np.uint32]
-    tokens: Ints
+    tokens: npt.NDArray[np.uint8]
 
-    def __len__(self) -> int:
-        return len(self.keys)
+    @classmethod
+    def of(cls, tokens: Mapping[str, int]) -> Entries:
+        """From words to entries; of two words with one key the first stays."""
+        keys = np.array([key_of(word) for word in tokens], np.uint32)
+        keys, first = np.unique(keys, return_index=True)
+        numbers = np.array([*tokens.values()], "<u4")[first]
+        return cls(keys, numbers.view(np.uint8).reshape(-1, 4)[:, :_BYTES].copy())
+
+    def first(self, words: Sequence[str]) -> int | None:
+        """The token of the first of some words that has an entry."""
+        if not words or not len(self.keys):
+            return None
+        keys = np.array([key_of(word) for word in words], np.uint32)
+        places = np.searchsorted(self.keys, keys)
+        hits = np.flatnonzero(np.take(self.keys, places, mode="clip") == keys)
+        if not hits.size:
+            return None
+        return int.from_bytes(self.tokens[places[hits[0]]].tobytes(), "little")
 
 
 def key_of(letters: str) -> int:
@@ -57,12 +70,6 @@ def key_of(letters: str) -> int:
         letters: after the tokenizer's normalisation, without a word mark.
     """
     return crc32(letters.encode())
-
-
-def is_unspaced(letters: str) -> bool:
-    """True if a word is of a script that leaves no space between words."""
-    point = ord(letters[0])
-    return any(first <= point <= last for first, last in _UNSPACED)
 
 
 def shortest(letters: str) -> int:
@@ -85,11 +92,10 @@ class Dictionary:
 
     def __init__(self, tokenizer: Tokenizer, entries: Entries) -> None:
         self._entries = entries
-        vocab = tokenizer.get_vocab_size()
-        self._pieces = [tokenizer.id_to_token(i) or "" for i in range(vocab)]
-        self._first = np.array([piece.startswith(WORD_MARK) for piece in self._pieces])
+        self._tokenizer = tokenizer
+        self._begins = np.full(tokenizer.get_vocab_size(), _NOT_MET, np.uint8)
         # They are no part of any word.
-        self._first[[*tokenizer.get_added_tokens_decoder()]] = True
+        self._begins[[*tokenizer.get_added_tokens_decoder()]] = _BEGINS
         self._known: dict[bytes, tuple[int, ...] | None] = {}
 
     def read(self, ids: Ids, lengths: Ints) -> tuple[Ids, Ints]:
@@ -130,9 +136,18 @@ class Dictionary:
 
     def _edges(self, ids: Ids, lengths: Ints) -> Ints:
         """Where words begin, and the end."""
-        first = self._first[ids]
+        begins = self._begins[ids]
+        if (begins == _NOT_MET).any():
+            # Looked at when it is first met: a vocabulary would take as long as loading it.
+            for token in np.unique(ids[begins == _NOT_MET]).tolist():
+                self._begins[token] = self._piece(token).startswith(WORD_MARK)
+            begins = self._begins[ids]
+        first = begins == _BEGINS
         first[(np.cumsum(lengths) - lengths)[lengths > 0]] = True
         return np.append(np.flatnonzero(first), len(ids))
+
+    def _piece(self, token: int) -> str:
+        return str(self._tokenizer.id_to_token(token))
 
     def _meaning(self, packed: bytes) -> tuple[int, ...] | None:
         """All tokens of a word that means something else than its pieces, or None."""
@@ -156,13 +171,13 @@ class Dictionary:
 
     def _spans(self, ids: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         """As `found`, of the tokens of one word, or of a run of a script without spaces."""
-        pieces = [self._pieces[i].replace(WORD_MARK, "") for i in ids]
+        pieces = [self._piece(i).replace(WORD_MARK, "") for i in ids]
         letters = "".join(pieces)
         if len(ids) < 2 or not letters or not letters[0].isalpha():
             return
         if not is_unspaced(letters):
             ends = range(len(letters), max(SHORTEST, len(letters) - ENDING) - 1, -1)
-            token = self._token([letters[:end] for end in ends])
+            token = self._entries.first([letters[:end] for end in ends])
             if token is not None:
                 yield 0, len(ids), token
             return
@@ -171,19 +186,10 @@ class Dictionary:
             ends = range(min(place + _WIDEST, len(ids)), place + 1, -1)
             for end in ends:
                 word = "".join(pieces[place:end])
-                token = self._token([word]) if len(word) >= _SHORTEST_UNSPACED else None
+                token = self._entries.first([word]) if len(word) >= _SHORTEST_UNSPACED else None
                 if token is not None:
                     yield place, end, token
                     place = end
                     break
             else:
                 place += 1
-
-    def _token(self, words: Sequence[str]) -> int | None:
-        """That of the first word which has an entry."""
-        if not words or not len(self._entries):
-            return None
-        keys = np.array([key_of(word) for word in words], np.uint32)
-        places = np.searchsorted(self._entries.keys, keys)
-        hits = np.flatnonzero(np.take(self._entries.keys, places, mode="clip") == keys)
-        return int(self._entries.tokens[places[hits[0]]]) if hits.size else None

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 
 from rolevec.encoders.trie import Ints, Trie, codepoints
 
-_MARK = "▁"  # what a word begins with in the vocabulary
+WORD_MARK = "▁"  # what a word begins with in the vocabulary
 # Longer words are left to the tokenizer.
 LONGEST = 64
 # What the tokenizers library takes off the worst score for a character that no piece holds.
@@ -58,7 +58,7 @@ class Lattice:
         self._scores = np.array([score for _, score in pieces], np.float64)
         self._unknown_score = self._scores.min() - _UNKNOWN_PENALTY
         self._trie = Trie([piece for piece, _ in pieces])
-        self._mark = self._trie.letter(ord(_MARK))
+        self._mark = self._trie.letter(ord(WORD_MARK))
         self._codes = np.full(0x110000, _UNSEEN, np.int32)
 
     @staticmethod
@@ -72,8 +72,8 @@ class Lattice:
             and not any(value for key, value in model.items() if key not in known)
             and not model.get("byte_fallback")
             and bool(model["vocab"])
-            and all(piece and _MARK not in piece[1:] for piece, _ in model["vocab"])
-            and any(piece[0] == _MARK for piece, _ in model["vocab"])
+            and all(piece and WORD_MARK not in piece[1:] for piece, _ in model["vocab"])
+            and any(piece[0] == WORD_MARK for piece, _ in model["vocab"])
         )
 
     def segment(self, words: Sequence[str]) -> Segmented:
@@ -111,7 +111,9 @@ class Lattice:
             if len(become) != len(characters):
                 become = [normalizer.normalize_str(character) for character in characters]
         for point, character, new in zip(points.tolist(), characters, become, strict=True):
-            lone = len(new) == 1 and new not in "\n▁" and not new.isspace() and character != _MARK
+            lone = (
+                len(new) == 1 and new not in "\n▁" and not new.isspace() and character != WORD_MARK
+            )
             parts = self._parts(new) if lone and _inert(character) and _inert(new) else 0
             code = 2 * self._trie.letter(ord(new)) + (parts == 3) if parts in (1, 3) else _ODD
             self._codes[point] = code

@@ -90,7 +90,7 @@ class StaticEncoder(TokenEncoder):
         except ValueError as error:
             raise ModelNotAvailable(f"{self.folder / 'config.json'}: {error}") from error
         entries = self._table.entries
-        self._dictionary = None if entries is None else Dictionary(self.tokenizer, entries)
+        self.dictionary = None if entries is None else Dictionary(self.tokenizer, entries)
         self._check(self.tokenizer)
         self._words: WordIds | None = None
         self._words_tried = threading.Lock()
@@ -201,8 +201,8 @@ class StaticEncoder(TokenEncoder):
         """Put the mean of each text in its place, moved if it is a query, with its sounds."""
         if not len(lengths):
             return
-        if self._dictionary is not None:
-            ids, lengths = self._dictionary.read(ids, lengths)
+        if self.dictionary is not None:
+            ids, lengths = self.dictionary.read(ids, lengths)
         queries = np.flatnonzero(ids[np.cumsum(lengths) - lengths] == self._query)
         terms, sizes, weights = ids, lengths, None
         if self._tf_power != 1:
@@ -225,7 +225,7 @@ class StaticEncoder(TokenEncoder):
         rows = self._table.sums(np.array(ids, np.int64), np.arange(len(ids)))
         if self._unknown is not None:
             rows[np.array(ids) == self._unknown] = 0
-        for start, end, token in self._dictionary.found(ids) if self._dictionary else ():
+        for start, end, token in self.dictionary.found(ids) if self.dictionary else ():
             rows[start:end] = 0
             rows[start] = self._table.sums(np.array([token]), np.zeros(1, np.int64))[0]
         if self._table.query_map is not None and ids[:1] == [self._query]:

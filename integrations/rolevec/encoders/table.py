@@ -87,11 +87,11 @@ def _rows_of(tensors: Mapping[str, npt.NDArray[Any]]) -> Rows:
 
 
 def _entries(tensors: Mapping[str, npt.NDArray[Any]]) -> Entries | None:
-    """The dictionary: tokens are numbers of three bytes, the lowest first."""
     if tensors.get("dictionary_keys") is None or tensors.get("dictionary_tokens") is None:
         return None
-    parts = np.asarray(tensors["dictionary_tokens"]).astype(np.int64)
-    return Entries(np.asarray(tensors["dictionary_keys"]), parts @ (1 << 8 * np.arange(3)))
+    return Entries(
+        *(np.asarray(tensors[name]) for name in ("dictionary_keys", "dictionary_tokens"))
+    )
 
 
 def _float32(tensor: npt.NDArray[Any] | None) -> npt.NDArray[np.float32] | None:

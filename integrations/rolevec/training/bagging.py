@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from rolevec.encoders.dictionary import Dictionary, Ids
+from rolevec.encoders.dictionary import Dictionary
+from rolevec.encoders.rows import Ids
 from rolevec.encoders.terms import damp, slices
-from rolevec.training.batches import Bags
+from rolevec.training.batches import Bags, offsets_of
 
 Ints = npt.NDArray[np.int64]
 
@@ -53,7 +54,7 @@ class BaggedTexts:
         if dictionary is not None:
             flat, lengths = dictionary.read(flat, lengths)
         ids, lengths, weights = damp(flat, lengths, float(config.get("tf_power", 1)))
-        return cls(ids, _offsets(lengths), weights, start[0] if start else -1)
+        return cls(ids, offsets_of(lengths), weights, start[0] if start else -1)
 
     def renumbered(self, used: Ints) -> BaggedTexts:
         """The same with each id replaced by its place in ``used``, which is ascending."""
@@ -66,11 +67,7 @@ class BaggedTexts:
         lengths = self.offsets[texts + 1] - starts
         return Bags(
             slices(self.ids, starts, lengths),
-            _offsets(lengths),
+            offsets_of(lengths),
             slices(self.weights, starts, lengths),
             np.full(len(texts), self.role),
         )
-
-
-def _offsets(lengths: Ints) -> Ints:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])

@@ -206,4 +206,9 @@ def gather(
     sizes = lengths.reshape(-1, per_bag).sum(axis=1)
     whole, sizes = led(slices(store.flat, starts, lengths), sizes, roles[:, None])
     ids, sizes, weights = damp(whole, sizes, tf_power)
-    return Bags(ids, np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]), weights, roles)
+    return Bags(ids, offsets_of(sizes), weights, roles)
+
+
+def offsets_of(sizes: Ints) -> Ints:
+    """Where slices of these sizes start, one behind the other, and the end."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])

@@ -24,7 +24,7 @@ def load_tokenizer(config: TrainConfig, prompts: Mapping[str, str]) -> Tokenizer
     if path is not None and path.exists():
         return Tokenizer.from_file(str(path))
     sampler = LineSampler(
-        texts_by_language(chain.from_iterable(_pairs(config, kind) for kind in _kinds())),
+        texts_by_language(chain.from_iterable(pairs_of(config, kind) for kind in _kinds())),
         config.source_weights,
         config.seed,
     )
@@ -96,12 +96,13 @@ def _store(config: TrainConfig, kind: Kind, tokenizer: Tokenizer) -> PairStore:
     return store
 
 
-def _pairs(config: TrainConfig, kind: Kind) -> Iterator[Pair]:
+def pairs_of(config: TrainConfig, kind: Kind) -> Iterator[Pair]:
+    """The pairs of one kind whose sources a run does not leave out."""
     return read_pairs(config.data, kind, config.exclude_sources)
 
 
 def _thinned(config: TrainConfig, kind: Kind) -> Iterator[Pair]:
-    return thin(_pairs(config, kind), config.source_weights)
+    return thin(pairs_of(config, kind), config.source_weights)
 
 
 def _is_used(config: TrainConfig, kind: Kind) -> bool:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from rolevec.encoders.dictionary import (
-    ENDING,
-    WORD_MARK,
-    Entries,
-    is_unspaced,
-    key_of,
-    shortest,
-)
+from rolevec.encoders.dictionary import ENDING, Entries, shortest
+from rolevec.encoders.lattice import WORD_MARK
 from rolevec.encoders.rows import Floats
+from rolevec.scripts import is_unspaced
 from rolevec.training.data import Pair
 
 # A word's last letters are left out, up to so many, so that its other forms are found as well.
@@ -47,10 +43,7 @@ def dictionary_of(pairs: Iterable[Pair], tokenizer: Tokenizer, rows: Floats, mos
     for letters, token in _words(pairs, tokenizer, known):
         for start in _starts(letters, known):
             beginnings[start].append(token)
-    chosen = list(_chosen(beginnings, rows))[:most]
-    keys = np.array([key_of(start) for start, _ in chosen], np.uint32)
-    keys, first = np.unique(keys, return_index=True)
-    return Entries(keys, np.array([token for _, token in chosen], np.int64)[first])
+    return Entries.of(dict(islice(_chosen(beginnings, rows), most)))
 
 
 def _words(

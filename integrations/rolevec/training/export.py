@@ -69,7 +69,8 @@ def export(
         tensors["letters"] = letters.points.astype(np.int32)
         tensors["letter_sounds"] = letters.codes
     if entries is not None:
-        tensors |= _packed(entries)
+        tensors["dictionary_keys"] = entries.keys
+        tensors["dictionary_tokens"] = entries.tokens
     if description.get("sounds") is not None:
         dim += SoundSettings.of(description["sounds"]).dim
     weights = save(tensors)
@@ -88,12 +89,6 @@ def export(
     text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
     _replace(folder / "config.json", text.encode())
     return folder
-
-
-def _packed(entries: Entries) -> dict[str, npt.NDArray[Any]]:
-    """A dictionary, a token's number in three bytes, the lowest first."""
-    parts = entries.tokens[:, None] >> 8 * np.arange(3) & 0xFF
-    return {"dictionary_keys": entries.keys, "dictionary_tokens": parts.astype(np.uint8)}
 
 
 def _revision(weights: bytes, description: Mapping[str, Any]) -> str:

@@ -16,8 +16,7 @@ from rolevec.encoders.dictionary import Entries
 from rolevec.encoders.progress import counter
 from rolevec.training.batches import BatchMaker, bags
 from rolevec.training.config import TrainConfig
-from rolevec.training.corpus import load_stores, load_teacher, load_tokenizer
-from rolevec.training.data import read_pairs
+from rolevec.training.corpus import load_stores, load_teacher, load_tokenizer, pairs_of
 from rolevec.training.dictionary import dictionary_of
 from rolevec.training.export import export
 from rolevec.training.learner import TableLearner
@@ -107,8 +106,7 @@ def _entries(
 ) -> Entries | None:
     if not config.dictionary:
         return None
-    pairs = read_pairs(config.data, "lexicon", config.exclude_sources)
-    return dictionary_of(pairs, tokenizer, rows, config.dictionary)
+    return dictionary_of(pairs_of(config, "lexicon"), tokenizer, rows, config.dictionary)
 
 
 def _families(config: TrainConfig, tokenizer: Tokenizer) -> Families | None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rolevec.encoders.lattice import WORD_MARK
 from rolevec.encoders.terms import slices
-from rolevec.training.batches import Bags
+from rolevec.training.batches import Bags, offsets_of
 from rolevec.training.store import Ints
 
-_WORD_MARK = "▁"
 # Letters of a piece that belongs to any, at least.
 _FEWEST = 2
 
@@ -55,13 +55,14 @@ class Families:
         starts = self.offsets[tokens]
         sizes = self.offsets[tokens + 1] - starts
         numbers = slices(self.numbers, starts, sizes)
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-        return Bags(numbers, offsets, np.ones(len(numbers), np.float32), np.zeros(0, np.int64))
+        return Bags(
+            numbers, offsets_of(sizes), np.ones(len(numbers), np.float32), np.zeros(0, np.int64)
+        )
 
 
 def _starts(piece: str, lengths: Sequence[int]) -> list[str]:
     """What a piece has in common with others: its first letters, and all of them."""
-    letters = piece.removeprefix(_WORD_MARK)
+    letters = piece.removeprefix(WORD_MARK)
     if len(letters) < _FEWEST or not letters[0].isalpha():
         return []
     return [*(letters[:length] for length in lengths if length < len(letters)), letters]

@@ -19,6 +19,7 @@ from tokenizers import (
     trainers,
 )
 
+from rolevec.encoders.lattice import WORD_MARK
 from rolevec.training.data import language_shares, source_weight
 
 UNKNOWN = "<unk>"
@@ -78,7 +79,7 @@ def blank_tokenizer() -> Tokenizer:
         [
             pre_tokenizers.WhitespaceSplit(),
             pre_tokenizers.Punctuation("isolated"),
-            pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True),
+            pre_tokenizers.Metaspace(replacement=WORD_MARK, prepend_scheme="always", split=True),
         ]
     )
     return tokenizer

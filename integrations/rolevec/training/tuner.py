@@ -21,7 +21,7 @@ _NEVER = -1e4
 class Tuner:
     """The old rows, how far each has moved, and the optimiser's memory of them.
 
-    Row-wise Adagrad, as in `TableLearner`: the first step of a row has the same length whatever
+    Row-wise Adagrad, as in `LearnedRows`: the first step of a row has the same length whatever
     its gradient, later ones are shorter.
 
     Args:

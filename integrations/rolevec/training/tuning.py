@@ -13,7 +13,6 @@ import numpy.typing as npt
 import torch
 
 import rolevec
-from rolevec.encoders.dictionary import Dictionary
 from rolevec.encoders.loading import load_encoder
 from rolevec.encoders.progress import counter
 from rolevec.encoders.protocol import Encoder
@@ -126,12 +125,12 @@ class _Run:
         settings, most = read_config(base.folder), config.max_tokens
         prompts = Prompts(settings.get("prompts"))
         sides = ((data.queries, Role.QUERY), (data.documents, Role.DOCUMENT))
-        table = TokenTable(base.folder / "model.safetensors")
-        known = None if table.entries is None else Dictionary(base.tokenizer, table.entries)
+        reads = base.dictionary
         texts = [
-            BaggedTexts.of(side, base.tokenizer, prompts.parts(role)[0], settings, most, known)
+            BaggedTexts.of(side, base.tokenizer, prompts.parts(role)[0], settings, most, reads)
             for side, role in sides
         ]
+        table = TokenTable(base.folder / "model.safetensors")
         return cls(config, data, (texts[0], texts[1]), table, settings.get("ridge"))
 
     def settings(self) -> dict[str, Any]:

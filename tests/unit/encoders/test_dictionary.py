@@ -69,8 +69,8 @@ def encoder(folder):
 @pytest.fixture(scope="module")
 def dictionary(encoder):
     assert isinstance(encoder, StaticEncoder)
-    assert encoder._dictionary is not None
-    return encoder._dictionary
+    assert encoder.dictionary is not None
+    return encoder.dictionary
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def by_hand(word):
 
 
 def test_an_empty_dictionary_and_an_empty_text_change_nothing(encoder):
-    empty = Dictionary(encoder.tokenizer, Entries(np.zeros(0, np.uint32), np.zeros(0, np.int64)))
+    empty = Dictionary(encoder.tokenizer, Entries.of({}))
     ids = np.array(encoder.tokenizer.encode("ψωμι bread").ids)
     for lengths in ([len(ids), 0], [0, len(ids)]):
         found, sizes = empty.read(ids, np.array(lengths))

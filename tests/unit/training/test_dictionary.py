@@ -25,7 +25,8 @@ def entries_of(pairs, tokenizer, most=99):
     rows[near] = rows[other] + 0.1
     pairs = [Pair(word, "xxx", english, "eng", "made up") for word, english in pairs]
     entries = dictionary_of(pairs, tokenizer, rows.astype(np.float32), most)
-    tokens = dict(zip(entries.keys.tolist(), entries.tokens.tolist(), strict=True))
+    numbers = (entries.tokens @ (1 << 8 * np.arange(3))).tolist()
+    tokens = dict(zip(entries.keys.tolist(), numbers, strict=True))
     assert [*tokens] == sorted(tokens)
     return {key: tokenizer.id_to_token(token)[1:] for key, token in tokens.items()}
 

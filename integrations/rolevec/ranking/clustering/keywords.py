@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from rolevec.ranking.clustering.estimators import Labels
 from rolevec.ranking.clustering.groups import numbered
-from rolevec.ranking.clustering.terms import is_unspaced, script_of, terms_of
+from rolevec.ranking.clustering.terms import script_of, terms_of
+from rolevec.scripts import is_unspaced
 
 Ints = npt.NDArray[np.int32]
 

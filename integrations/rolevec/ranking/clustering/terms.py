@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from rolevec.encoders.tokens import read_tokenizer
 from rolevec.models.bundled import light_folder
+from rolevec.scripts import UNSPACED, is_unspaced
 
 # Characters read of a text, and of all together, so that the terms of many texts fit in memory.
 _LEAST_READ = 200
@@ -23,13 +24,6 @@ _AT_ONCE = 1024
 # Longest term of a script without spaces, in pieces of the tokenizer and in characters.
 _PIECES = 3
 _LONGEST = 12
-# Scripts without spaces between words, as Unicode 16.0 (UAX #14, class SA, and the ideographic
-# scripts) has them: Thai and Lao, Tibetan, Myanmar, Khmer, kana, Han with its extensions.
-_UNSPACED = (
-    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u19e0-\u19ff\ua9e0-\ua9ff\uaa60-\uaa7f"
-    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
-    "\U00020000-\U000323af"
-)
 _HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 _HAN_OR_KATAKANA = re.compile(rf"(?P<han>[{_HAN}]+)|[\u30a0-\u30ff\u31f0-\u31ff\uff66-\uff9f]+")
 _CHINESE_OR_JAPANESE = re.compile(rf"[{_HAN}\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
@@ -44,8 +38,8 @@ def _words() -> re.Pattern[str]:
     """A word: letters with their combining marks, joined by apostrophes; or an unspaced run."""
     # Python's \w leaves out combining marks, which would cut words of India's scripts at vowels.
     marks = _ranges("M")
-    letter = rf"(?:(?![{_UNSPACED}])(?:[^\W_]|[{marks}]))"
-    unspaced = rf"(?:[{_UNSPACED}](?:[{marks}])*)+"
+    letter = rf"(?:(?![{UNSPACED}])(?:[^\W_]|[{marks}]))"
+    unspaced = rf"(?:[{UNSPACED}](?:[{marks}])*)+"
     return re.compile(rf"{letter}+(?:[{_JOINERS}]{letter}+)*|{unspaced}")
 
 
@@ -57,11 +51,6 @@ def _ranges(category: str) -> str:
     return "".join(
         f"{re.escape(chr(a))}-{re.escape(chr(b))}" for a, b in zip(starts, ends, strict=True)
     )
-
-
-@cache
-def _is_unspaced() -> re.Pattern[str]:
-    return re.compile(f"[{_UNSPACED}]")
 
 
 @cache
@@ -99,11 +88,6 @@ def terms_of(texts: Sequence[str]) -> Iterator[set[str]]:
             found[number].update(_neighbours(run, [begin for begin, _ in tokens.offsets]))
             found[number].update(_characters(run))
         yield from found
-
-
-def is_unspaced(word: str) -> bool:
-    """True for a term of a script that puts no spaces between words."""
-    return _is_unspaced().match(word) is not None
 
 
 def _is_word(word: str) -> bool:
