@@ -405,15 +405,20 @@ def test_numbers_of_a_search_are_checked(collection):
 # read inexactly: what is compared here by order is told apart by more than that.
 NUMBERS = st.sampled_from([-(2**53), -5, 0, 1, 7, 2**53, -1e300, -0.0, 0.5, 1.0, 2.5, 1e300])
 FRACTIONS = st.floats(allow_nan=False, allow_infinity=False)
-MOMENTS = st.datetimes(
-    datetime(1, 1, 2),
-    datetime(9999, 12, 30),
-    timezones=st.none()
-    | st.integers(-86399, 86399).map(lambda s: timezone(timedelta(seconds=s)))
-    | st.just(UTC),
-) | st.dates(date(1, 1, 2), date(9999, 12, 30))
+
+
+def moments(offsets):
+    zones = st.none() | st.just(UTC) | offsets.map(lambda s: timezone(timedelta(seconds=s)))
+    times = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=zones)
+    return times | st.dates(date(1, 1, 2), date(9999, 12, 30))
+
+
+MOMENTS = moments(st.integers(-86399, 86399))
+# What is stored is as the user wrote it, and with seconds in its offset it is a date to local mode
+# alone: the engine takes ISO 8601, whose offsets are whole minutes.
+WRITTEN = moments(st.integers(-1439, 1439).map(lambda minutes: 60 * minutes))
 WORDS = st.sampled_from(["", " ", "x", "X y", "x-y\0z", "\U0001f600", "\xe9", "2020-01-01", "true"])
-SCALARS = st.booleans() | NUMBERS | FRACTIONS | WORDS | MOMENTS.map(lambda m: m.isoformat())
+SCALARS = st.booleans() | NUMBERS | FRACTIONS | WORDS | WRITTEN.map(lambda m: m.isoformat())
 NAMES = ["a", "b", "a.b", "a b", "", "\xe9", "\U0001f600", "and", "$id", "a[0]", "metadata", "\0"]
 STORED = st.dictionaries(
     st.sampled_from(NAMES),
