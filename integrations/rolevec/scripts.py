@@ -1,4 +1,4 @@
-"""Which scripts put no spaces between words."""
+"""Of scripts: which put no spaces between words, and which write syllables."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def _unspaced() -> re.Pattern[str]:
 def is_unspaced(word: str) -> bool:
     """True for a word of a script that puts no spaces between words."""
     return _unspaced().match(word) is not None
+
+
+def is_hangul(word: str) -> bool:
+    """True for a word of Korean syllables."""
+    return "\uac00" <= word[:1] <= "\ud7a3"

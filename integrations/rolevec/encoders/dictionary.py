@@ -14,13 +14,19 @@ from tokenizers import Tokenizer
 from rolevec.encoders.lattice import WORD_MARK
 from rolevec.encoders.rows import Ids
 from rolevec.encoders.terms import Ints, slices
-from rolevec.scripts import is_unspaced
+from rolevec.scripts import is_hangul, is_unspaced
 
 # Letters of a word, at least: shorter ones begin too many others. Where words stand apart, so many
 # letters of an ending may be missing from the dictionary.
 SHORTEST, ENDING = 4, 5
-# Where they do not, letters of a word, at least, and pieces that it is cut into, at most.
-_SHORTEST_UNSPACED, _WIDEST = 2, 5
+# The same where a letter is a syllable or a word.
+_SHORTEST_SYLLABLES = 2
+# Where words do not stand apart, pieces that one is cut into, at most.
+_WIDEST = 5
+# What Arabic and Hebrew write as one with the word behind it: "the", "and", "in", "for" and such.
+# So many of them stand before a word, and so many letters of it are left, at least.
+_PARTICLES = ("ال", *"وفبلك", *"ובכלמהש")
+_MOST_PARTICLES, _SHORTEST_BARE = 3, 3
 # Of a token's number.
 _BYTES = 3
 # Whether a word begins with a piece; 0 if not.
@@ -64,7 +70,7 @@ class Entries:
 def key_of(letters: str) -> int:
     """What stands for a word: a checksum of 32 bits.
 
-    Of a million entries one in about 4,000 words that are none hits one by chance.
+    Of a million entries one in about 4,000 lookups of what has none hits one by chance.
 
     Args:
         letters: after the tokenizer's normalisation, without a word mark.
@@ -74,7 +80,17 @@ def key_of(letters: str) -> int:
 
 def shortest(letters: str) -> int:
     """Letters that a word of this script must have to be looked up."""
-    return _SHORTEST_UNSPACED if is_unspaced(letters) else SHORTEST
+    return _SHORTEST_SYLLABLES if is_unspaced(letters) or is_hangul(letters) else SHORTEST
+
+
+def bare(letters: str) -> Iterator[str]:
+    """A word without what is written as one with it, one particle less each time."""
+    for _ in range(_MOST_PARTICLES):
+        particle = next((some for some in _PARTICLES if letters.startswith(some)), None)
+        if particle is None or len(letters) - len(particle) < _SHORTEST_BARE:
+            return
+        letters = letters.removeprefix(particle)
+        yield letters
 
 
 class Dictionary:
@@ -83,7 +99,9 @@ class Dictionary:
     A word that few texts teach has no token of its own, and its pieces ("θε", "ρμο", "δυ", "ναμι",
     "κης") mean nothing. What a dictionary knows of it is worth more: the token of "thermodynamic".
     A word is looked up whole, then without its last letters, one after the other, so that one entry
-    serves all forms. Where words are not set apart, neighbouring pieces are looked up together.
+    serves all forms. Arabic and Hebrew words are looked up without the particles before them too,
+    among the tokens as well. Where words are not set apart, neighbouring pieces are looked up
+    together.
 
     Args:
         tokenizer: of the model, whose pieces begin with a mark where words do.
@@ -176,8 +194,7 @@ class Dictionary:
         if len(ids) < 2 or not letters or not letters[0].isalpha():
             return
         if not is_unspaced(letters):
-            ends = range(len(letters), max(SHORTEST, len(letters) - ENDING) - 1, -1)
-            token = self._entries.first([letters[:end] for end in ends])
+            token = self._of_word(letters)
             if token is not None:
                 yield 0, len(ids), token
             return
@@ -186,10 +203,23 @@ class Dictionary:
             ends = range(min(place + _WIDEST, len(ids)), place + 1, -1)
             for end in ends:
                 word = "".join(pieces[place:end])
-                token = self._entries.first([word]) if len(word) >= _SHORTEST_UNSPACED else None
+                token = self._entries.first([word]) if len(word) >= _SHORTEST_SYLLABLES else None
                 if token is not None:
                     yield place, end, token
                     place = end
                     break
             else:
                 place += 1
+
+    def _of_word(self, letters: str) -> int | None:
+        token = self._of_beginning(letters)
+        for word in bare(letters) if token is None else ():
+            known = self._tokenizer.token_to_id(WORD_MARK + word)
+            token = self._of_beginning(word) if known is None else int(known)
+            if token is not None:
+                break
+        return token
+
+    def _of_beginning(self, letters: str) -> int | None:
+        ends = range(len(letters), max(shortest(letters), len(letters) - ENDING) - 1, -1)
+        return self._entries.first([letters[:end] for end in ends])

@@ -57,8 +57,9 @@ class TrainConfig(Recipe):
         query_map_rate: step length of that matrix.
         sounds: how much the sound of words counts, and the dimensions for it, which stand behind
             ``dim``; None for none. See `Sounds`; training itself does without them.
-        dictionary: most entries of a dictionary of words that the vocabulary cuts up, made from the
-            lexicon tables when all is learned; 0 for none. See `rolevec.encoders.dictionary`.
+        dictionary: most entries of a dictionary of words that the vocabulary cuts up, made when all
+            is learned from the lexicon tables, and from what words of the parallel tables stand
+            beside; 0 for none. See `rolevec.encoders.dictionary` and `word_pairs`.
         similarity_scale: factor on the cosine before the softmax.
         temperature: exponent on the number of rows of a language; 1 is by size, 0 is equal shares.
         matryoshka: smaller dimensions trained along.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from rolevec.training.result import TrainResult
 from rolevec.training.stems import Families
 from rolevec.training.store import PairStore
 from rolevec.training.teaching import Teaching
+from rolevec.training.wordpairs import word_pairs
 
 PROMPTS = {"query": "query: ", "document": "document: "}
 
@@ -83,7 +85,7 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         coarse=by_use[len(by_use) - config.coarse :],
         query_map=table.query_map.numpy() if table.query_map else None,
         letters=letters,
-        entries=_entries(config, tokenizer, rows),
+        entries=_entries(config, stores, tokenizer, rows),
     )
     return TrainResult(folder, f"static:{folder}", tuple(table.losses), development)
 
@@ -102,11 +104,17 @@ def _loop(config: TrainConfig, batches: BatchMaker, table: TableLearner, advance
 
 
 def _entries(
-    config: TrainConfig, tokenizer: Tokenizer, rows: npt.NDArray[np.float32]
+    config: TrainConfig,
+    stores: Mapping[str, PairStore],
+    tokenizer: Tokenizer,
+    rows: npt.NDArray[np.float32],
 ) -> Entries | None:
     if not config.dictionary:
         return None
-    return dictionary_of(pairs_of(config, "lexicon"), tokenizer, rows, config.dictionary)
+    pairs = pairs_of(config, "lexicon")
+    if "parallel" in stores:
+        pairs = chain(pairs, word_pairs(stores["parallel"], tokenizer))
+    return dictionary_of(pairs, tokenizer, rows, config.dictionary)
 
 
 def _families(config: TrainConfig, tokenizer: Tokenizer) -> Families | None:

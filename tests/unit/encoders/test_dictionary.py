@@ -14,10 +14,20 @@ from rolevec.encoders.dictionary import ENDING, SHORTEST, Dictionary, Entries, k
 from rolevec.encoders.static import StaticEncoder
 
 MEANINGS = {
-    "ψωμι": "bread", "φωτ": "light", "νερο": "water", "brotlaib": "bread", "面包": "bread",
-    "水": "water", "灯光": "light",
-}  # fmt: skip
-ALPHABET = "αειλμνορςτφψωbrotlaihed面包水灯光了1"
+    "ψωμι": "bread",
+    "φωτ": "light",
+    "νερο": "water",
+    "brotlaib": "bread",
+    "面包": "bread",
+    "水": "water",
+    "灯光": "light",
+    "물병": "water",
+    "خبزة": "bread",
+    "אורות": "light",
+}
+# Tokens that no dictionary needs to know.
+TOKENS = ["bread", "light", "water", "בית", "خبز"]  # fmt: skip
+ALPHABET = "αειλμνορςτφψωbrotlaihedgw面包水灯光了물병에서والبخزةוהביתארמ1"
 PROMPTS = ("query: ", "document: ")
 
 
@@ -34,8 +44,8 @@ def spoken(pieces):
 def folder(tmp_path_factory):
     """A model that has tokens for English words, and letters for all others."""
     folder = tmp_path_factory.mktemp("dictionary")
-    words = ["▁bread", "▁light", "▁water", "▁"]
-    tokenizer = spoken(["<unk>", *words, *sorted({*ALPHABET})])
+    words = [f"▁{word}" for word in TOKENS]
+    tokenizer = spoken(["<unk>", *words, "▁", *sorted({*ALPHABET})])
     tokenizer.save(str(folder / "tokenizer.json"))
     rows = np.random.default_rng(0).normal(0, 1, (tokenizer.get_vocab_size(), 8))
     entries = sorted(
@@ -84,6 +94,12 @@ def dictionary(encoder):
         ("φωτι", "φωτι"),  # its beginning is too short to go by
         ("ψωμιαλαλαλα", "ψωμιαλαλαλα"),  # and this ending too long
         ("1ψωμι", "1ψωμι"),
+        ("물병에서", "water"),  # whose letters are syllables
+        ("물", "물"),
+        ("والخبزة", "bread"),  # "and the"
+        ("ובבית", "בית"),  # "and in", before a word that has a token
+        ("וותבית", "וותבית"),  # "t" is none
+        ("ומהואורות", "ומהואורות"),  # and these are too many
     ],
 )
 def test_words_are_read_as_what_they_mean(encoder, rare, plain):
@@ -111,12 +127,13 @@ def test_what_is_told_of_tokens_is_told_of_the_first_piece(encoder):
 
 
 TEXTS = st.lists(
-    st.one_of(
-        st.sampled_from([*MEANINGS, *MEANINGS.values()]).flatmap(
-            lambda word: st.text(ALPHABET, max_size=7).map(lambda ending: word + ending)
-        ),
-        st.text(ALPHABET, min_size=1, max_size=12),
-    ),
+    st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["", "", "ו", "ובה", "ال", "وال"]),
+        st.sampled_from([*MEANINGS, *TOKENS]),
+        st.text(ALPHABET, max_size=7),
+    )
+    | st.text(ALPHABET, min_size=1, max_size=12),
     min_size=1,
     max_size=12,
 )
@@ -137,11 +154,10 @@ def test_texts_are_read_as_by_hand_whatever_stands_beside_them(encoder, dictiona
 
 def by_hand(word):
     """The letters of a word after reading; only those of meanings are not cut into letters."""
-    if not word[0].isalpha() or word in MEANINGS.values():
+    if not word[0].isalpha() or word in TOKENS:
         return word
     if word[0] not in "面包水灯光了":
-        ends = range(len(word), max(SHORTEST, len(word) - ENDING) - 1, -1)
-        return next((MEANINGS[word[:end]] for end in ends if word[:end] in MEANINGS), word)
+        return next(filter(None, map(meaning, without_particles(word))), word)
     told, place = "", 0
     while place < len(word):
         # Five pieces, of which the mark of a word is one.
@@ -151,6 +167,25 @@ def by_hand(word):
         told += MEANINGS[word[place:end]] if end > place + 1 else word[place]
         place = end
     return told
+
+
+def without_particles(word):
+    yield word
+    for _ in range(3):
+        particle = "ال" if word.startswith("ال") else word[0]
+        if particle not in ["ال", *"وبلוהבמ"] or len(word) < len(particle) + 3:
+            return
+        word = word[len(particle) :]
+        yield word
+
+
+def meaning(word):
+    if word in TOKENS:
+        return word
+    ends = range(
+        len(word), max(2 if word[0] in "물병에서" else SHORTEST, len(word) - ENDING) - 1, -1
+    )
+    return next((MEANINGS[word[:end]] for end in ends if word[:end] in MEANINGS), None)
 
 
 def test_an_empty_dictionary_and_an_empty_text_change_nothing(encoder):
