@@ -183,7 +183,9 @@ def meaning(word):
     if word in TOKENS:
         return word
     ends = range(
-        len(word), max(2 if word[0] in "물병에서" else SHORTEST, len(word) - ENDING) - 1, -1
+        len(word),
+        max(2 if word[0] in "물병에서面包水灯光了" else SHORTEST, len(word) - ENDING) - 1,
+        -1,
     )
     return next((MEANINGS[word[:end]] for end in ends if word[:end] in MEANINGS), None)
 
