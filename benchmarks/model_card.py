@@ -42,6 +42,7 @@ Made by `benchmarks/model_card.py`; scores by `rolevec evaluate light DATA`, tim
 | sounds | the last {sounds_dim} dimensions: how words sound, by {letters:,} letters (by anyascii) |
 | table | {vocabulary:,} tokens of {table_dim} dimensions; a byte for four weights, a scale a row |
 | bits | twice as many for the {refined:,} most frequent tokens, half for the {coarse:,} rarest |
+| dictionary | words in several tokens read as one that translates them; {entries:,} entries |
 | Matryoshka | may be cut to {cuts} dimensions |
 | longest text | {max_tokens:,} tokens |
 | roles | {prompts} |
@@ -119,6 +120,7 @@ LIMITS = (
     "A sentence with one other word is near the original; a paraphrase without common or related"
     " words is far from it.",
     "Names in another script are mostly not matched.",
+    "Rare words that one English word translates are mostly the same to it.",
     "Languages with few training pairs are weak.",
     "Within one language, where a question repeats the words of its passage, BM25 finds more.",
 )
@@ -213,6 +215,7 @@ def page() -> str:
     own = {
         "refined": len(tensors["refined"]),
         "coarse": len(tensors["coarse_codes"]),
+        "entries": len(tensors["dictionary_keys"]),
         "table_dim": len(tensors["query_map"]),
         "sounds_dim": settings["sounds"]["dim"],
         "letters": len(tensors["letters"]),

@@ -96,6 +96,7 @@ def recipes() -> str:
     return runs(
         {
             "bundled": "light",
+            "no dictionary": "light-no-dictionary",
             "pairs of pieces": "light-piece-pairs",
             "124,000 tokens": "light-124000-tokens",
             "plain means": "light-plain-means",

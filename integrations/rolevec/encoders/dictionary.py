@@ -83,6 +83,12 @@ def shortest(letters: str) -> int:
     return _SHORTEST_SYLLABLES if is_unspaced(letters) or is_hangul(letters) else SHORTEST
 
 
+def beginnings(letters: str) -> list[str]:
+    """What a word is looked up by, one after the other: itself, and without its last letters."""
+    least = max(shortest(letters), len(letters) - ENDING)
+    return [letters[:end] for end in range(len(letters), least - 1, -1)]
+
+
 def bare(letters: str) -> Iterator[str]:
     """A word without what is written as one with it, one particle less each time."""
     for _ in range(_MOST_PARTICLES):
@@ -212,14 +218,10 @@ class Dictionary:
                 place += 1
 
     def _of_word(self, letters: str) -> int | None:
-        token = self._of_beginning(letters)
+        token = self._entries.first(beginnings(letters))
         for word in bare(letters) if token is None else ():
             known = self._tokenizer.token_to_id(WORD_MARK + word)
-            token = self._of_beginning(word) if known is None else int(known)
+            token = self._entries.first(beginnings(word)) if known is None else int(known)
             if token is not None:
                 break
         return token
-
-    def _of_beginning(self, letters: str) -> int | None:
-        ends = range(len(letters), max(shortest(letters), len(letters) - ENDING) - 1, -1)
-        return self._entries.first([letters[:end] for end in ends])

@@ -28,7 +28,7 @@ from rolevec.training.result import TrainResult
 from rolevec.training.stems import Families
 from rolevec.training.store import PairStore
 from rolevec.training.teaching import Teaching
-from rolevec.training.wordpairs import word_pairs
+from rolevec.training.wordpairs import cut_words, word_pairs
 
 PROMPTS = {"query": "query: ", "document": "document: "}
 
@@ -111,10 +111,11 @@ def _entries(
 ) -> Entries | None:
     if not config.dictionary:
         return None
-    pairs = pairs_of(config, "lexicon")
-    if "parallel" in stores:
-        pairs = chain(pairs, word_pairs(stores["parallel"], tokenizer))
-    return dictionary_of(pairs, tokenizer, rows, config.dictionary)
+    lexicon, sentences = pairs_of(config, "lexicon"), stores.get("parallel")
+    if sentences is None:
+        return dictionary_of(lexicon, tokenizer, rows, config.dictionary)
+    pairs, spared = word_pairs(sentences, tokenizer), cut_words(sentences, tokenizer)
+    return dictionary_of(chain(lexicon, pairs), tokenizer, rows, config.dictionary, spared)
 
 
 def _families(config: TrainConfig, tokenizer: Tokenizer) -> Families | None:

@@ -12,13 +12,14 @@ from tokenizers import Tokenizer
 
 from rolevec.encoders.lattice import WORD_MARK
 from rolevec.encoders.terms import slices
+from rolevec.scripts import is_unspaced
 from rolevec.training.batches import offsets_of
 from rolevec.training.data import Pair
 from rolevec.training.store import Ints, PairStore
 
-# Pieces of a word, at most: longer ones are runs of a script without spaces.
-_PIECES = 10
-# Pairs that a word is in: of one alone nothing can be told, and of many the rows learn themselves.
+# Pieces of a word, at most, and where words are not set apart, of what may be one.
+_PIECES, _PIECES_UNSPACED = 10, 5
+# Texts that a word is in: of one alone nothing can be told, and of many the rows learn themselves.
 _FEWEST, _MOST = 2, 200
 # Share of them in which its translation is, at least.
 _SHARE = 0.5
@@ -45,17 +46,46 @@ def word_pairs(store: PairStore, tokenizer: Tokenizer) -> Iterator[Pair]:
         store: sentence pairs.
         tokenizer: that they were cut up by.
     """
-    pieces = [tokenizer.id_to_token(token) or "" for token in range(tokenizer.get_vocab_size())]
-    begins = np.array([piece.startswith(WORD_MARK) for piece in pieces])
-    beside = _Beside.of(store, begins)
+    pieces = _Pieces.of(tokenizer)
+    beside = _Beside.of(store, pieces)
     bounds = np.searchsorted(store.lang, np.arange(len(store.langs) + 1)).tolist()
     for lang, (start, end) in zip(store.langs, pairwise(bounds), strict=True):
-        words = _CutWords.of(store, np.arange(start, end), begins)
-        for word, token in _translations(words, beside):
-            translation = pieces[token].removeprefix(WORD_MARK)
+        words = _CutWords.of(store, store.left[start:end], pieces, _MOST)
+        rights = store.right[start:end][words.texts]
+        for word, token in _translations(words, rights, beside):
+            translation = pieces.letters[token]
             if len(translation) >= _LETTERS and translation.isalpha():
-                letters = "".join(pieces[piece] for piece in word).replace(WORD_MARK, "")
-                yield Pair(letters, lang, translation, "eng", "")
+                yield Pair(words.letters(word, pieces), lang, translation, "eng", "")
+
+
+def cut_words(store: PairStore, tokenizer: Tokenizer) -> Iterator[str]:
+    """Words of right texts that the vocabulary cuts up, and that are in two texts or more."""
+    pieces = _Pieces.of(tokenizer)
+    words = _CutWords.of(store, np.unique(store.right), pieces)
+    for word in range(len(words.sizes)):
+        yield words.letters(word, pieces)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pieces:
+    """A vocabulary.
+
+    Attributes:
+        letters: of each piece, without the mark of a word.
+        begins: which begin a word; shape (vocab,).
+        unspaced: which are of a script that does not set words apart; shape (vocab,).
+    """
+
+    letters: list[str]
+    begins: npt.NDArray[np.bool_]
+    unspaced: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> _Pieces:
+        pieces = [tokenizer.id_to_token(token) or "" for token in range(tokenizer.get_vocab_size())]
+        letters = [piece.removeprefix(WORD_MARK) for piece in pieces]
+        begins = np.array([piece.startswith(WORD_MARK) for piece in pieces])
+        return cls(letters, begins, np.array([*map(is_unspaced, letters)]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,64 +103,85 @@ class _Beside:
     shares: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, store: PairStore, begins: npt.NDArray[np.bool_]) -> _Beside:
-        texts = np.unique(store.right)
-        ids, starts, sizes, owners = _words(store, texts, begins)
+    def of(cls, store: PairStore, pieces: _Pieces) -> _Beside:
+        texts, vocab = np.unique(store.right), len(pieces.letters)
+        ids, starts, sizes, owners = _words(store, texts, pieces)
         whole = sizes == 1
-        keys = np.unique(texts[owners[whole]] * len(begins) + ids[starts[whole]])
-        owner, tokens = np.divmod(keys, len(begins))
+        keys = np.unique(texts[owners[whole]] * vocab + ids[starts[whole]])
+        owner, tokens = np.divmod(keys, vocab)
         counts = np.bincount(owner, minlength=len(store.offsets) - 1)
-        shares = np.bincount(tokens, minlength=len(begins)) / max(1, len(texts))
+        shares = np.bincount(tokens, minlength=vocab) / max(1, len(texts))
         return cls(tokens, offsets_of(counts), shares)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CutWords:
-    """Different words of several pieces, and the right texts of the pairs that they are in.
+    """Different words of several pieces, and which texts they are in.
 
     Attributes:
         pieces: of each word, -1 behind them; shape (words, 10).
-        rights: of each word's pairs, one word's after the other's; shape (n,).
-        sizes: how many pairs each word is in; shape (words,).
+        texts: places of each word's texts among those given, one word's after the other's;
+            shape (n,).
+        sizes: how many texts each word is in; shape (words,).
     """
 
     pieces: npt.NDArray[np.int32]
-    rights: Ints
+    texts: Ints
     sizes: Ints
 
     @classmethod
-    def of(cls, store: PairStore, pairs: Ints, begins: npt.NDArray[np.bool_]) -> _CutWords:
-        ids, starts, sizes, owners = _words(store, store.left[pairs], begins)
+    def of(
+        cls, store: PairStore, texts: Ints, pieces: _Pieces, most: int | None = None
+    ) -> _CutWords:
+        """Those that are in two texts or more, and in ``most`` at most."""
+        ids, starts, sizes, owners = _words(store, texts, pieces)
         cut = (sizes > 1) & (sizes <= _PIECES)
         starts, sizes, owners = starts[cut], sizes[cut], owners[cut]
         places = np.arange(_PIECES)
-        pieces = np.take(ids, starts[:, None] + places, mode="clip").astype(np.int32)
-        pieces[places >= sizes[:, None]] = -1
+        rows = np.take(ids, starts[:, None] + places, mode="clip").astype(np.int32)
+        rows[places >= sizes[:, None]] = -1
         # As one value a word, which sorts faster than a row of ten.
-        whole = pieces.view(f"V{pieces.itemsize * _PIECES}").ravel()
+        whole = rows.view(f"V{rows.itemsize * _PIECES}").ravel()
         _, first, numbers = np.unique(whole, return_index=True, return_inverse=True)
-        numbers, owners = np.divmod(np.unique(numbers * len(pairs) + owners), len(pairs))
+        keys = np.unique(numbers * max(1, len(texts)) + owners)
+        numbers, owners = np.divmod(keys, max(1, len(texts)))
         met = np.bincount(numbers, minlength=len(first))
-        some = (met >= _FEWEST) & (met <= _MOST)
-        return cls(pieces[first[some]], store.right[pairs[owners[some[numbers]]]], met[some])
+        some = (met >= _FEWEST) & (met <= (len(texts) if most is None else most))
+        return cls(rows[first[some]], owners[some[numbers]], met[some])
+
+    def letters(self, word: int, pieces: _Pieces) -> str:
+        """Of one of the words."""
+        return "".join(pieces.letters[p] for p in self.pieces[word].tolist() if p >= 0)
 
 
 def _words(
-    store: PairStore, texts: Ints, begins: npt.NDArray[np.bool_]
+    store: PairStore, texts: Ints, pieces: _Pieces
 ) -> tuple[npt.NDArray[np.int32], Ints, Ints, Ints]:
-    """Pieces of some texts; where each word starts, its pieces, and which of the texts it is of."""
+    """Pieces of some texts; where each word starts, its pieces, and which of the texts it is of.
+
+    Where words are not set apart, any two to five pieces side by side may be one.
+    """
     lengths = store.offsets[texts + 1] - store.offsets[texts]
     ids = slices(store.flat, store.offsets[texts], lengths)
-    first = begins[ids]
+    first = pieces.begins[ids]
     first[(np.cumsum(lengths) - lengths)[lengths > 0]] = True
-    starts = np.flatnonzero(first)
-    owners = np.repeat(np.arange(len(texts)), lengths)[starts]
-    return ids, starts, np.diff(np.append(starts, len(ids))), owners
+    edges = np.flatnonzero(first)
+    unspaced = pieces.unspaced[ids]
+    apart = np.add.reduceat(unspaced, edges) == 0 if len(ids) else first
+    starts, sizes = [edges[apart]], [np.diff(np.append(edges, len(ids)))[apart]]
+    goes_on = np.append(unspaced & ~first, np.zeros(_PIECES_UNSPACED, bool))
+    together = unspaced
+    for size in range(2, _PIECES_UNSPACED + 1):
+        together = together & goes_on[size - 1 : len(ids) + size - 1]
+        starts.append(np.flatnonzero(together))
+        sizes.append(np.full(len(starts[-1]), size))
+    found = np.concatenate(starts)
+    return ids, found, np.concatenate(sizes), np.repeat(np.arange(len(texts)), lengths)[found]
 
 
-def _translations(words: _CutWords, beside: _Beside) -> Iterator[tuple[list[int], int]]:
-    """The pieces of words for which one translation speaks clearly, and its token."""
-    counts = beside.offsets[words.rights + 1] - beside.offsets[words.rights]
+def _translations(words: _CutWords, rights: Ints, beside: _Beside) -> Iterator[tuple[int, int]]:
+    """Numbers of words that one token clearly translates, and that; with their right texts."""
+    counts = beside.offsets[rights + 1] - beside.offsets[rights]
     ends = np.cumsum(words.sizes)
     # Words before which so many words stand beside others.
     before = np.append(0, np.cumsum(counts))[np.append(0, ends)]
@@ -138,11 +189,10 @@ def _translations(words: _CutWords, beside: _Beside) -> Iterator[tuple[list[int]
     cuts = np.unique(np.searchsorted(before, parts).clip(max=len(words.sizes))).tolist()
     for start, end in pairwise(cuts):
         pairs = slice(int(ends[start] - words.sizes[start]), int(ends[end - 1]))
-        tokens = slices(beside.tokens, beside.offsets[words.rights[pairs]], counts[pairs])
+        tokens = slices(beside.tokens, beside.offsets[rights[pairs]], counts[pairs])
         owners = np.repeat(np.arange(start, end), words.sizes[start:end])
         owners = np.repeat(owners, counts[pairs])
-        for word, token in zip(*_clear(owners, tokens, words.sizes, beside.shares), strict=True):
-            yield [piece for piece in words.pieces[word].tolist() if piece >= 0], token
+        yield from zip(*_clear(owners, tokens, words.sizes, beside.shares), strict=True)
 
 
 def _clear(

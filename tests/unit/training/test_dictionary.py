@@ -19,12 +19,12 @@ def tokenizer():
     return train_tokenizer([words] * 9, 200, {}, whole_words=0.9)
 
 
-def entries_of(pairs, tokenizer, most=99):
+def entries_of(pairs, tokenizer, most=99, spared=()):
     rows = np.random.default_rng(1).normal(0, 1, (tokenizer.get_vocab_size(), 16))
     near, other = (tokenizer.token_to_id(f"▁{word}") for word in ("bread", "baker"))
     rows[near] = rows[other] + 0.1
     pairs = [Pair(word, "xxx", english, "eng", "made up") for word, english in pairs]
-    entries = dictionary_of(pairs, tokenizer, rows.astype(np.float32), most)
+    entries = dictionary_of(pairs, tokenizer, rows.astype(np.float32), most, spared)
     numbers = (entries.tokens @ (1 << 8 * np.arange(3))).tolist()
     tokens = dict(zip(entries.keys.tolist(), numbers, strict=True))
     assert [*tokens] == sorted(tokens)
@@ -46,10 +46,31 @@ def test_beginnings_of_several_meanings_are_left_out(tokenizer):
     assert key_of("forn") in about_the_same
 
 
+def test_a_beginning_is_left_out_if_words_are_found_by_it_that_mean_something_else(tokenizer):
+    found = entries_of(
+        [("kündx", "water"), ("kündigen", "bread"), ("kündigen", "light")], tokenizer
+    )
+    assert found == {}  # "kündig" means two things, and "künd", by which it would be found, a third
+    assert entries_of([("kündx", "water")], tokenizer) == {key_of("künd"): "water"}
+
+
 def test_what_has_a_token_and_what_means_more_than_one_needs_no_entry(tokenizer):
     pairs = [("brot", "bread"), ("pan", "bread"), ("pain au lait", "bread"), ("вода", "two words")]
     assert entries_of(pairs, tokenizer) == {}
     assert entries_of([("面包", "bread")], tokenizer) == {key_of("面包"): "bread"}
+
+
+def test_of_scripts_without_spaces_the_part_is_enough(tokenizer):
+    pairs = [("面包", "bread"), ("了面包", "bread"), ("包里", "house"), ("面包里", "light")]
+    found = {"面包": "bread", "包里": "house", "面包里": "light"}
+    assert entries_of(pairs, tokenizer) == {key_of(word): found[word] for word in found}
+
+
+def test_no_entry_makes_another_of_what_is_translated_into(tokenizer):
+    pairs = [("acquario", "water"), ("lumière", "light")]
+    assert set(entries_of(pairs, tokenizer).values()) == {"water", "light"}
+    found = entries_of(pairs, tokenizer, spared=["lumiest", "acquarelle"])
+    assert found == {key_of("acquari"): "water", key_of("lumiè"): "light"}
 
 
 def test_the_shortest_are_kept(tokenizer):

@@ -101,7 +101,8 @@ def test_the_recipes_of_the_package_are_readable(tmp_path):
     assert seeds == {"light.toml": 1, "contextual.toml": 0, "tune.toml": 0}
     light = read["light.toml"]
     assert light.sounds == SoundSettings(0.45, 0.45, full_at=40, dim=256)
-    assert (light.vocab, light.refined, light.coarse, light.ridge) == (195_000, 3500, 15_000, 1.0)
+    assert (light.vocab, light.refined, light.coarse, light.ridge) == (195_000, 3500, 53_000, 1.0)
+    assert light.dictionary == 530_000
 
 
 def test_the_door_to_training_is_light():

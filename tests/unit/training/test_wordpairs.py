@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from rolevec.training import wordpairs
 from rolevec.training.data import Pair
 from rolevec.training.store import build_store
-from rolevec.training.wordpairs import word_pairs
+from rolevec.training.wordpairs import cut_words, word_pairs
 
 ENGLISH = ["bread", "water", "light", "the", "of", "red7"]
 GREEK = {"ψωμι": "bread", "νερο": "water", "φωσ": "light", "το": "the", "του": "of", "κοκ": "red7"}
@@ -24,7 +24,12 @@ OTHERS = [("bread", "ell", "the " * number + "of") for number in range(50)]
 @pytest.fixture(scope="module")
 def tokenizer():
     """With a token for each English word, and letters for all others."""
-    pieces = ["<unk>", *(f"▁{word}" for word in ENGLISH), "▁", *sorted({*"".join(GREEK)})]
+    pieces = [
+        "<unk>",
+        *(f"▁{word}" for word in ENGLISH),
+        "▁",
+        *sorted({*"".join(GREEK), *"面包里了"}),
+    ]
     tokenizer = Tokenizer(models.Unigram([(p, -float(len(pieces))) for p in pieces], unk_id=0))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
@@ -68,6 +73,19 @@ def test_words_that_are_met_once_or_very_often_are_left_out(tokenizer):
 
 def test_words_for_which_as_much_speaks_as_for_others_are_left_out(tokenizer):
     assert found([*OTHERS, *[("ψωμι", "ell", "bread water")] * 5], tokenizer) == []
+
+
+def test_where_words_are_not_set_apart_pieces_side_by_side_may_be_one(tokenizer):
+    rows = [(text, "zho", "bread") for text in ("里面包", "面包里 了") for _ in range(3)]
+    some = ["包里", "里面", "里面包", "面包", "面包里"]
+    assert found([*OTHERS, *rows], tokenizer) == sorted((word, "zho", "bread") for word in some)
+
+
+def test_words_of_right_texts_that_are_cut_up_are_found_if_they_are_met_twice(tokenizer):
+    rights = ["bread σφψ", "bread σφψ the", "σφψ σφψ", "φω water φω", "το the", "bread το"]
+    pairs = [Pair("το", "ell", right, "eng", "made up") for right in rights]
+    assert sorted(cut_words(build_store(pairs, tokenizer), tokenizer)) == ["σφψ", "το"]
+    assert [*cut_words(build_store([], tokenizer), tokenizer)] == []
 
 
 def test_nothing_comes_of_nothing(tokenizer):
