@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from rolevec.encoders.lattice import WORD_MARK
 from rolevec.encoders.rows import Ids
-from rolevec.encoders.terms import Ints, slices
+from rolevec.encoders.terms import Ints, slices, word_starts
 from rolevec.scripts import is_hangul, is_unspaced
 
 # Letters of a word, at least: shorter ones begin too many others. Where words stand apart, so many
@@ -22,7 +22,7 @@ SHORTEST, ENDING = 4, 5
 # The same where a letter is a syllable or a word.
 _SHORTEST_SYLLABLES = 2
 # Where words do not stand apart, pieces that one is cut into, at most.
-_WIDEST = 5
+WIDEST = 5
 # What Arabic and Hebrew write as one with the word behind it: "the", "and", "in", "for" and such.
 # So many of them stand before a word, and so many letters of it are left, at least.
 _PARTICLES = ("ال", *"وفبلك", *"ובכלמהש")
@@ -166,9 +166,7 @@ class Dictionary:
             for token in np.unique(ids[begins == _NOT_MET]).tolist():
                 self._begins[token] = self._piece(token).startswith(WORD_MARK)
             begins = self._begins[ids]
-        first = begins == _BEGINS
-        first[(np.cumsum(lengths) - lengths)[lengths > 0]] = True
-        return np.append(np.flatnonzero(first), len(ids))
+        return np.append(word_starts(begins == _BEGINS, lengths), len(ids))
 
     def _piece(self, token: int) -> str:
         return str(self._tokenizer.id_to_token(token))
@@ -206,7 +204,7 @@ class Dictionary:
             return
         place = 0
         while place < len(ids) - 1:
-            ends = range(min(place + _WIDEST, len(ids)), place + 1, -1)
+            ends = range(min(place + WIDEST, len(ids)), place + 1, -1)
             for end in ends:
                 word = "".join(pieces[place:end])
                 token = self._entries.first([word]) if len(word) >= _SHORTEST_SYLLABLES else None

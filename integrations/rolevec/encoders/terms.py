@@ -21,6 +21,17 @@ def slices(values: npt.NDArray[T], starts: Ints, lengths: Ints) -> npt.NDArray[T
     return values[np.repeat(shifts, lengths) + np.arange(int(lengths.sum()))]
 
 
+def word_starts(begins: npt.NDArray[np.bool_], lengths: Ints) -> Ints:
+    """Where words start: at pieces that begin one, and at the first piece of each text.
+
+    Args:
+        begins: of all texts' pieces, one text's after the other's; shape (n,). It is changed.
+        lengths: pieces in each text; shape (texts,).
+    """
+    begins[(np.cumsum(lengths) - lengths)[lengths > 0]] = True
+    return np.flatnonzero(begins)
+
+
 def led(
     ids: npt.NDArray[np.integer[Any]], lengths: Ints, prompts: Ints
 ) -> tuple[npt.NDArray[np.integer[Any]], Ints]:

@@ -80,11 +80,8 @@ def _words(
 def _starts(letters: str, known: Mapping[str, int]) -> Iterator[str]:
     """The word and what it begins with, as far as the vocabulary has no token for it."""
     unspaced = is_unspaced(letters)
-    for left_out in range(1 if unspaced else _LEFT_OUT + 1):
-        start = letters[: len(letters) - left_out]
-        if len(start) < shortest(letters) or WORD_MARK + start in known:
-            continue
-        if not (unspaced and start in known):
+    for start in beginnings(letters)[: 1 if unspaced else _LEFT_OUT + 1]:
+        if WORD_MARK + start not in known and not (unspaced and start in known):
             yield start
 
 
@@ -124,7 +121,7 @@ def _units(rows: Floats) -> Floats:
 def _parts(start: str) -> Iterator[str]:
     """What else a word may be found by: what it begins with, or, without spaces, any part of it."""
     if not is_unspaced(start):
-        yield from (start[:-cut] for cut in range(1, ENDING))
+        yield from beginnings(start)[1:ENDING]
         return
     for size in range(shortest(start), len(start)):
         yield from (start[place : place + size] for place in range(len(start) - size + 1))

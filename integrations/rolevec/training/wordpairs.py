@@ -10,15 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from rolevec.encoders.dictionary import WIDEST
 from rolevec.encoders.lattice import WORD_MARK
-from rolevec.encoders.terms import slices
+from rolevec.encoders.terms import slices, word_starts
 from rolevec.scripts import is_unspaced
 from rolevec.training.batches import offsets_of
 from rolevec.training.data import Pair
 from rolevec.training.store import Ints, PairStore
 
-# Pieces of a word, at most, and where words are not set apart, of what may be one.
-_PIECES, _PIECES_UNSPACED = 10, 5
+# Pieces of a word, at most, where words are set apart.
+_PIECES = 10
 # Texts that a word is in: of one alone nothing can be told, and of many the rows learn themselves.
 _FEWEST, _MOST = 2, 200
 # Share of them in which its translation is, at least.
@@ -164,14 +165,13 @@ def _words(
     lengths = store.offsets[texts + 1] - store.offsets[texts]
     ids = slices(store.flat, store.offsets[texts], lengths)
     first = pieces.begins[ids]
-    first[(np.cumsum(lengths) - lengths)[lengths > 0]] = True
-    edges = np.flatnonzero(first)
+    edges = word_starts(first, lengths)
     unspaced = pieces.unspaced[ids]
     apart = np.add.reduceat(unspaced, edges) == 0 if len(ids) else first
     starts, sizes = [edges[apart]], [np.diff(np.append(edges, len(ids)))[apart]]
-    goes_on = np.append(unspaced & ~first, np.zeros(_PIECES_UNSPACED, bool))
+    goes_on = np.append(unspaced & ~first, np.zeros(WIDEST, bool))
     together = unspaced
-    for size in range(2, _PIECES_UNSPACED + 1):
+    for size in range(2, WIDEST + 1):
         together = together & goes_on[size - 1 : len(ids) + size - 1]
         starts.append(np.flatnonzero(together))
         sizes.append(np.full(len(starts[-1]), size))
