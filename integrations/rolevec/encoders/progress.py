@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Advance: TypeAlias = Callable[[int], None]
+T = TypeVar("T")
 
 # Seconds between two lines in a log file.
 _EVERY = 30.0
+# Items of `counted` between two looks at the clock.
+_STEP = 1000
 
 
 @contextmanager
@@ -50,6 +53,37 @@ def counter(
         yield lines.advance
     finally:
         lines.write()
+
+
+def counted(items: Iterable[T], label: str, *, show: bool) -> Iterator[T]:
+    """The items, counted as they are taken; how many there are is not known."""
+    number = 0
+    with counter(None, label, show=show) as advance:
+        for number, item in enumerate(items, 1):
+            yield item
+            if number % _STEP == 0:
+                advance(_STEP)
+        advance(number % _STEP)
+
+
+@contextmanager
+def stage(label: str, *, show: bool) -> Iterator[None]:
+    """Say what goes on where nothing can be counted, and how long it took."""
+    if not show:
+        yield
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    start = time.monotonic()
+    if console.is_terminal:
+        with console.status(label):
+            yield
+    else:
+        console.print(f"{label} ...", highlight=False, markup=False, soft_wrap=True)
+        yield
+    took = f"{label}: {_clock(time.monotonic() - start)}"
+    console.print(took, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -29,13 +29,16 @@ _DECIDE = (
 )
 
 
-def untrained(config: TransformerConfig, prompts: Mapping[str, str], work: Path) -> Path:
+def untrained(
+    config: TransformerConfig, prompts: Mapping[str, str], work: Path, *, progress: bool
+) -> Path:
     """Write a model with drawn weights, in the layout of transformers, unless it is there.
 
     Args:
         config: with an architecture; its tables give the vocabulary.
         prompts: role -> prefix; each becomes one token.
         work: the folder stands in this one.
+        progress: show on standard error what is being read and learned.
 
     Returns:
         Its folder; the token vectors are to be averaged.
@@ -45,11 +48,13 @@ def untrained(config: TransformerConfig, prompts: Mapping[str, str], work: Path)
     folder = work / f"untrained-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
     if folder.is_dir():
         return folder
+    texts = [text for text in prompts.values() if text]
+    tokenizer = _tokenizer(config, config.architecture, texts, progress=progress)
     work.mkdir(parents=True, exist_ok=True)
     # Renamed last, so that a kill leaves no half model to be taken up.
     part = Path(mkdtemp(dir=work))
     try:
-        _write(config, config.architecture, [text for text in prompts.values() if text], part)
+        _write(config, config.architecture, tokenizer, part)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -57,9 +62,8 @@ def untrained(config: TransformerConfig, prompts: Mapping[str, str], work: Path)
 
 
 def _write(
-    config: TransformerConfig, architecture: Architecture, prompts: list[str], folder: Path
+    config: TransformerConfig, architecture: Architecture, tokenizer: Tokenizer, folder: Path
 ) -> None:
-    tokenizer = _tokenizer(config, architecture, prompts)
     limit = config.max_tokens or _MAX_TOKENS
     wrapper: Any = PreTrainedTokenizerFast  # its constructor carries no types
     wrapper(
@@ -97,7 +101,7 @@ def _write(
 
 
 def _tokenizer(
-    config: TransformerConfig, architecture: Architecture, prompts: list[str]
+    config: TransformerConfig, architecture: Architecture, prompts: list[str], *, progress: bool
 ) -> Tokenizer:
     """The vocabulary of a static model, with a token before and one behind every text."""
     learned = TrainConfig(
@@ -110,7 +114,8 @@ def _tokenizer(
         exclude_sources=config.exclude_sources,
         seed=config.seed,
     )
-    tokenizer = load_tokenizer(learned, {str(i): text for i, text in enumerate(prompts)})
+    numbered = {str(i): text for i, text in enumerate(prompts)}
+    tokenizer = load_tokenizer(learned, numbered, progress=progress)
     tokenizer.add_special_tokens(list(_SPECIAL))
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{_START} $A {_END}",

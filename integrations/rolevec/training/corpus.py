@@ -8,6 +8,7 @@ from typing import cast, get_args
 
 from tokenizers import Tokenizer
 
+from rolevec.encoders.progress import counted, stage
 from rolevec.training.config import MADE_FROM, TrainConfig
 from rolevec.training.data import Kind, Pair, read_pairs, texts_by_language
 from rolevec.training.store import PairStore, build_store, thin
@@ -18,13 +19,14 @@ from rolevec.training.tokenizer import LineSampler, save_tokenizer, train_tokeni
 _LINE = 200
 
 
-def load_tokenizer(config: TrainConfig, prompts: Mapping[str, str]) -> Tokenizer:
+def load_tokenizer(config: TrainConfig, prompts: Mapping[str, str], *, progress: bool) -> Tokenizer:
     """The run's tokenizer: from its cache, or learned from a balanced sample of all tables."""
     path = config.cache / "tokenizer.json" if config.cache else None
     if path is not None and path.exists():
         return Tokenizer.from_file(str(path))
+    pairs = chain.from_iterable(pairs_of(config, kind) for kind in _kinds())
     sampler = LineSampler(
-        texts_by_language(chain.from_iterable(pairs_of(config, kind) for kind in _kinds())),
+        texts_by_language(counted(pairs, "reading pairs for a vocabulary", show=progress)),
         config.source_weights,
         config.seed,
     )
@@ -35,9 +37,10 @@ def load_tokenizer(config: TrainConfig, prompts: Mapping[str, str]) -> Tokenizer
             (config.word_lines, config.word_temperature),
         )
     )
-    tokenizer = train_tokenizer(
-        lines, config.vocab, prompts, whole_words=config.whole_words, word_lines=word_lines
-    )
+    with stage(f"learning a vocabulary of {config.vocab:,} tokens", show=progress):
+        tokenizer = train_tokenizer(
+            lines, config.vocab, prompts, whole_words=config.whole_words, word_lines=word_lines
+        )
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_tokenizer(tokenizer, path)
@@ -56,7 +59,7 @@ def load_teacher(config: TrainConfig, *, progress: bool) -> Teacher | None:
     )
     teacher = ask_teacher(
         config.teacher,
-        pairs,
+        counted(pairs, "reading pairs for the teacher", show=progress),
         config.teacher_language,
         config.teacher_texts,
         config.seed,
@@ -70,7 +73,7 @@ def load_teacher(config: TrainConfig, *, progress: bool) -> Teacher | None:
 
 
 def load_stores(
-    config: TrainConfig, tokenizer: Tokenizer
+    config: TrainConfig, tokenizer: Tokenizer, *, progress: bool
 ) -> tuple[dict[str, PairStore], PairStore]:
     """Pairs to train on by kind, and held-out parallel pairs."""
     stores: dict[str, PairStore] = {}
@@ -78,18 +81,19 @@ def load_stores(
     for kind in _kinds():
         if not _is_used(config, kind):
             continue
-        store = _store(config, kind, tokenizer)
+        store = _store(config, kind, tokenizer, progress=progress)
         if kind == "parallel":
             store, held_out = store.split(config.held_out)
         stores[kind] = store
     return stores, held_out
 
 
-def _store(config: TrainConfig, kind: Kind, tokenizer: Tokenizer) -> PairStore:
+def _store(config: TrainConfig, kind: Kind, tokenizer: Tokenizer, *, progress: bool) -> PairStore:
     path = config.cache / f"{kind}.npz" if config.cache else None
     if path is not None and path.exists():
         return PairStore.load(path)
-    store = build_store(_thinned(config, kind), tokenizer, config.max_rows)
+    pairs = counted(_thinned(config, kind), f"tokens of {kind} pairs", show=progress)
+    store = build_store(pairs, tokenizer, config.max_rows)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         store.save(path)

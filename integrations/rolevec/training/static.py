@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import chain
@@ -14,10 +14,11 @@ import torch
 from tokenizers import Tokenizer
 
 from rolevec.encoders.dictionary import Entries
-from rolevec.encoders.progress import counter
+from rolevec.encoders.progress import counter, stage
 from rolevec.training.batches import BatchMaker, bags
 from rolevec.training.config import TrainConfig
 from rolevec.training.corpus import load_stores, load_teacher, load_tokenizer, pairs_of
+from rolevec.training.data import Pair
 from rolevec.training.dictionary import dictionary_of
 from rolevec.training.export import export
 from rolevec.training.learner import TableLearner
@@ -54,10 +55,10 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     """
     torch.manual_seed(config.seed)
     keep_freed_memory()
-    tokenizer = load_tokenizer(config, PROMPTS)
+    tokenizer = load_tokenizer(config, PROMPTS, progress=progress)
     # Before the steps: a package that it lacks should not be missed after hours.
     letters = letters_of(tokenizer) if config.sounds else None
-    stores, held_out = load_stores(config, tokenizer)
+    stores, held_out = load_stores(config, tokenizer, progress=progress)
     query, document = (tokenizer.encode(PROMPTS[r]).ids[0] for r in ("query", "document"))
     batches = BatchMaker(stores, config, query, document)
     teacher = load_teacher(config, progress=progress)
@@ -74,19 +75,21 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         config, stores, teacher, seconds=table.seconds, development=development
     )
     rows = table.rows.whole()
+    entries = _entries(config, stores, tokenizer, rows, progress=progress)
     by_use = np.argsort(-frequencies, kind="stable")
-    folder = export(
-        config.output,
-        tokenizer,
-        rows,
-        _description(config, stores, tokenizer) | {"training": record},
-        config.bits,
-        refined=np.sort(by_use[: config.refined]),
-        coarse=by_use[len(by_use) - config.coarse :],
-        query_map=table.query_map.numpy() if table.query_map else None,
-        letters=letters,
-        entries=_entries(config, stores, tokenizer, rows),
-    )
+    with stage("packing the table", show=progress):
+        folder = export(
+            config.output,
+            tokenizer,
+            rows,
+            _description(config, stores, tokenizer) | {"training": record},
+            config.bits,
+            refined=np.sort(by_use[: config.refined]),
+            coarse=by_use[len(by_use) - config.coarse :],
+            query_map=table.query_map.numpy() if table.query_map else None,
+            letters=letters,
+            entries=entries,
+        )
     return TrainResult(folder, f"static:{folder}", tuple(table.losses), development)
 
 
@@ -108,14 +111,18 @@ def _entries(
     stores: Mapping[str, PairStore],
     tokenizer: Tokenizer,
     rows: npt.NDArray[np.float32],
+    *,
+    progress: bool,
 ) -> Entries | None:
     if not config.dictionary:
         return None
-    lexicon, sentences = pairs_of(config, "lexicon"), stores.get("parallel")
-    if sentences is None:
-        return dictionary_of(lexicon, tokenizer, rows, config.dictionary)
-    pairs, spared = word_pairs(sentences, tokenizer), cut_words(sentences, tokenizer)
-    return dictionary_of(chain(lexicon, pairs), tokenizer, rows, config.dictionary, spared)
+    pairs: Iterator[Pair] = pairs_of(config, "lexicon")
+    spared: Iterator[str] = iter(())
+    if (sentences := stores.get("parallel")) is not None:
+        pairs = chain(pairs, word_pairs(sentences, tokenizer))
+        spared = cut_words(sentences, tokenizer)
+    with stage("making the dictionary", show=progress):
+        return dictionary_of(pairs, tokenizer, rows, config.dictionary, spared)
 
 
 def _families(config: TrainConfig, tokenizer: Tokenizer) -> Families | None:

@@ -169,11 +169,15 @@ def train_tokenizer(
     Returns:
         A tokenizer without truncation or padding; "query: hello" gives the prompt's token
         followed by the tokens of "hello".
+
+    Raises:
+        ValueError: the texts have more different characters than there is room for.
     """
     room = vocab - len(prompts)
+    size = max(2, round(room * (1 - whole_words)))
     tokenizer = blank_tokenizer()
     trainer = trainers.UnigramTrainer(
-        vocab_size=max(2, round(room * (1 - whole_words))),
+        vocab_size=size,
         special_tokens=[UNKNOWN],
         unk_token=UNKNOWN,
         max_piece_length=_LONGEST,
@@ -181,7 +185,15 @@ def train_tokenizer(
         shrinking_factor=0.7,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(lines, trainer, length=len(lines))
+    try:
+        tokenizer.train_from_iterator(lines, trainer, length=len(lines))
+    except Exception as error:
+        if "not large enough" not in str(error):
+            raise
+        raise ValueError(
+            f"vocab={vocab} and whole_words={whole_words} leave {size} pieces, and the texts have"
+            " more different characters than that; set a larger vocab, or fewer whole words"
+        ) from None
     pieces = [(str(p), float(s)) for p, s in json.loads(tokenizer.to_str())["model"]["vocab"]]
     tokenizer.model = models.Unigram(
         _with_words(pieces, tokenizer, lines if word_lines is None else word_lines, room), unk_id=0

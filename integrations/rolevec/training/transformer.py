@@ -55,7 +55,7 @@ def train_transformer(config: TransformerConfig, *, progress: bool = True) -> Tr
     other. A batch holds rows of one table, and no text twice.
     """
     with no_progress_bar(), _workplace(config) as work:
-        base = _base(config, work)
+        base = _base(config, work, progress=progress)
         prompts = _prefixes(base)
         examples, development = load_examples(config, two_roles=base.prompts.distinguish)
         # Layers that a folder lacks are drawn.
@@ -80,11 +80,12 @@ def train_transformer(config: TransformerConfig, *, progress: bool = True) -> Tr
     return TrainResult(config.output, str(config.output), losses, score)
 
 
-def _base(config: TransformerConfig, work: Path) -> ModelFolder:
+def _base(config: TransformerConfig, work: Path, *, progress: bool) -> ModelFolder:
     if config.architecture is None:
         return find_folder(config.model, prompts=config.prompts, pooling=config.pooling or None)
     prompts = Prompts(PROMPTS).updated(config.prompts).to_dict()
-    return find_folder(untrained(config, prompts, work), prompts=prompts, pooling="mean")
+    folder = untrained(config, prompts, work, progress=progress)
+    return find_folder(folder, prompts=prompts, pooling="mean")
 
 
 def _prefixes(base: ModelFolder) -> dict[Role, str]:

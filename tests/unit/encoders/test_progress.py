@@ -3,7 +3,7 @@ import re
 import pytest
 
 from rolevec.encoders import progress
-from rolevec.encoders.progress import counter
+from rolevec.encoders.progress import counted, counter, stage
 
 
 def test_silence_unless_asked_for(capsys):
@@ -44,3 +44,24 @@ def test_what_was_done_before_is_no_part_of_the_rate(capsys):
     with counter(1000, "working", show=True, done=900):
         pass
     assert "working: 900 of 1,000 (90%), 0/s, " in capsys.readouterr().err
+
+
+def test_what_comes_is_counted_as_it_is_taken(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    monkeypatch.setattr(progress, "_STEP", 2)
+    taken = counted(iter("abcde"), "reading", show=True)
+    assert [next(taken) for _ in range(3)] == ["a", "b", "c"]
+    assert capsys.readouterr().err.startswith("reading: 2, ")
+    assert [*taken] == ["d", "e"]
+    assert capsys.readouterr().err.splitlines()[-1].startswith("reading: 5, ")
+    assert [*counted("ab", "reading", show=False)] == ["a", "b"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_stage_is_announced_and_timed(capsys):
+    with stage("packing [x]", show=True):
+        assert capsys.readouterr().err == "packing [x] ...\n"
+    assert capsys.readouterr().err == "packing [x]: 0:00:00\n"
+    with stage("packing", show=False):
+        pass
+    assert capsys.readouterr() == ("", "")

@@ -96,4 +96,4 @@ def test_the_vocabulary_is_learned_once(config, result, monkeypatch):
     monkeypatch.setattr(contextual, "load_tokenizer", None)
     prompts = {"query": "query: ", "document": "document: "}
     (made,) = config.cache.glob("untrained-*")
-    assert contextual.untrained(config, prompts, config.cache) == made
+    assert contextual.untrained(config, prompts, config.cache, progress=False) == made

@@ -78,3 +78,8 @@ def test_scores_are_written_short():
     scores = [score for _, score in json.loads(made.to_str())["model"]["vocab"]]
     assert all(score == round(score, 4) for score in scores)
     assert len(set(scores)) > 3
+
+
+def test_too_small_a_vocabulary_says_so():
+    with pytest.raises(ValueError, match="leave 6 pieces, and the texts have more"):
+        train_tokenizer(["abcdefghijklmnopqrstuvwxyz"] * 3, 12, {})
