@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tomllib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,15 @@ from typing import Any
 import click
 
 from rolevec.cli.options import as_json as json_option
-from rolevec.cli.output import print_json
+from rolevec.cli.output import print_json, print_table
+from rolevec.encoders.loading import load_encoder
+from rolevec.evaluation.datasets import Dataset, find_datasets
+from rolevec.evaluation.metrics import check_installed
+from rolevec.evaluation.report import Report
+from rolevec.evaluation.runner import evaluate
 from rolevec.training import load_recipe, train
 from rolevec.training.plot import plot_losses
+from rolevec.training.result import TrainResult
 
 _folder = click.Path(file_okay=False, path_type=Path)
 _path = click.Path(path_type=Path)
@@ -57,6 +64,13 @@ def _settings(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw the loss curve into this .png or .svg file.",
 )
+@click.option(
+    "--evaluate",
+    "data_sets",
+    type=click.Path(exists=True, path_type=Path),
+    help="Measure the model on the data sets there, as `rolevec evaluate` does, and put its scores"
+    " beside it as scores.md and scores.json.",
+)
 @json_option
 def command(
     recipe: str,
@@ -65,6 +79,7 @@ def command(
     cache: Path | None,
     changes: dict[str, Any],
     plot: Path | None,
+    data_sets: Path | None,
     as_json: bool,
 ) -> None:
     """Train an encoder by RECIPE: a .toml file, "tune", "light" or "contextual".
@@ -82,11 +97,15 @@ def command(
     config = load_recipe(
         _find(recipe), **{name: path for name, path in given.items() if path}, **changes
     )
+    # Before the steps: what cannot be measured should not be found out after hours.
+    found = [] if data_sets is None else find_datasets(data_sets)
+    check_installed({dataset.kind.task for dataset in found})
     start = time.monotonic()
     result = train(config, progress=not as_json)
     seconds = time.monotonic() - start
     if plot is not None:
         plot_losses(result.losses, plot, title=config.output.name)
+    report = _measured(result, found, progress=not as_json) if found else None
     if as_json:
         print_json(
             {
@@ -96,14 +115,27 @@ def command(
                 "metric": result.metric,
                 "before": result.before,
                 "development": result.development,
+                "scores": None if report is None else report.to_dict(),
             }
         )
         return
+    if report is not None:
+        print_table(*report.overall_table(), title=report.model)
     click.echo(f"The model is in {result.folder}; it took {seconds / 60:.1f} minutes.")
     if result.development is not None:
         before = "" if result.before is None else f", {result.before:.1%} before"
         click.echo(f"Held-out pairs, {result.metric}: {result.development:.1%}{before}")
     click.echo(f"Try: rolevec doctor {result.model}")
+
+
+def _measured(result: TrainResult, datasets: Sequence[Dataset[Any]], *, progress: bool) -> Report:
+    """Scores of a model at the dimensions it was trained for; they are also written beside it."""
+    with load_encoder(result.model, truncation="warn") as encoder:
+        cuts = sorted({encoder.dim, *encoder.card.matryoshka_dims}, reverse=True)
+        report = evaluate(encoder, datasets, dimensions=cuts, progress=progress)
+    for name in ("scores.md", "scores.json"):
+        report.save(result.folder / name)
+    return report
 
 
 def _find(recipe: str) -> Path:

@@ -57,3 +57,29 @@ def test_mistakes_are_said(run, recipe):
     assert missing.code == 2
     assert "no recipe 'nothing-like-it'" in missing.err
     assert "say where data" in run("train", "light", "-o", "m").err
+
+
+def test_a_model_is_measured_when_it_is_done(run, run_json, recipe, tmp_path):
+    folder = tmp_path / "sets" / "bitext"
+    folder.mkdir(parents=True)
+    for language, lines in (("deu", "hund\nkatze\n"), ("eng", "dog\ncat\n")):
+        (folder / f"t.deu-eng.{language}").write_text(lines, encoding="utf-8")
+    made = ("--output", "model", "--cache", "cache", "--set", "matryoshka=[4]")
+    shown = run("train", recipe, *made, "--evaluate", "sets")
+    assert shown.code == 0, shown.err
+    assert "bitext/t" in shown.out
+    assert "| bitext" in (tmp_path / "model" / "scores.md").read_text(encoding="utf-8")
+
+    scores = json.loads((tmp_path / "model" / "scores.json").read_text(encoding="utf-8"))
+    assert [row["dim"] for row in scores["overall"]] == [8, 4]
+    assert scores == run_json("train", recipe, *made, "--evaluate", "sets")["scores"]
+    cuts = ("--dimensions", "8", "--dimensions", "4")
+    assert scores == run_json("evaluate", "static:model", "sets", *cuts)
+
+
+def test_without_data_sets_no_step_is_made(run, recipe, tmp_path):
+    (tmp_path / "empty").mkdir()
+    shown = run("train", recipe, "--output", "model", "--evaluate", "empty")
+    assert shown.code == 1
+    assert "empty" in shown.err
+    assert not (tmp_path / "model").exists()
