@@ -76,11 +76,11 @@ def runs(files: dict[str, str]) -> str:
 
 
 def rebuild() -> str:
-    """With another seed, or without the text that is closest to the test."""
+    """From nothing with another seed, or without the text that is closest to the test."""
     return runs(
         {
-            "seed 0": "light-seed-0",
-            "seed 1": "light-seed-1",
+            "bundled": "light",
+            "rebuilt, seed 2": "light-seed-2",
             "no rows from Tatoeba": "light-without-tatoeba",
         }
     )

@@ -71,11 +71,12 @@ def train_static(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     ) as advance:
         _loop(config, batches, table, advance)
     development = _bitext(table, held_out, document, config.tf_power) if len(held_out) else None
+    rows = table.rows.whole()
+    entries = _entries(config, stores, tokenizer, rows, progress=progress)
+    # Behind the dictionary, which takes more memory than the steps.
     record = training_record(
         config, stores, teacher, seconds=table.seconds, development=development
     )
-    rows = table.rows.whole()
-    entries = _entries(config, stores, tokenizer, rows, progress=progress)
     by_use = np.argsort(-frequencies, kind="stable")
     with stage("packing the table", show=progress):
         folder = export(
