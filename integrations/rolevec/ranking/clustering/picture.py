@@ -80,7 +80,7 @@ def _legend(figure: Any, drawn: ClusterMap, unwritable: frozenset[str]) -> None:
         style = {"boxstyle": "circle,pad=0.25", "fc": colour, "ec": "none"}
         figure.text(0.67, top, str(number + 1), bbox=style, **_NUMBER)
         shown = [word for word in words if not unwritable & set(word)][:_WORDS]
-        lines = textwrap.wrap(", ".join(shown), 44, max_lines=2, placeholder=" …")
+        lines = textwrap.wrap(", ".join(shown), 40, max_lines=2, placeholder=" …")
         figure.text(0.69, top, "\n".join(lines), size=10.5, color="#1d1d1f", va="center")
         figure.text(0.985, top, f"{size:,}", size=9.5, color="#63636a", ha="right", va="center")
     left = len(drawn.sizes) - len(entries)
