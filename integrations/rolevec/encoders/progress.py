@@ -80,10 +80,9 @@ def stage(label: str, *, show: bool) -> Iterator[None]:
         with console.status(label):
             yield
     else:
-        console.print(f"{label} ...", highlight=False, markup=False, soft_wrap=True)
+        _say(console, f"{label} ...")
         yield
-    took = f"{label}: {_clock(time.monotonic() - start)}"
-    console.print(took, highlight=False, markup=False, soft_wrap=True)
+    _say(console, f"{label}: {_clock(time.monotonic() - start)}")
 
 
 @contextmanager
@@ -156,7 +155,11 @@ class _Lines:
         if self._total is not None and rate and self._done < self._total:
             words.append(f"{_clock((self._total - self._done) / rate)} left")
         words += [note] if (note := self._note()) else []
-        self._console.print(", ".join(words), highlight=False, markup=False, soft_wrap=True)
+        _say(self._console, ", ".join(words))
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _clock(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from typing import cast, get_args
 
 from tokenizers import Tokenizer
@@ -92,8 +92,9 @@ def _store(config: TrainConfig, kind: Kind, tokenizer: Tokenizer, *, progress: b
     path = config.cache / f"{kind}.npz" if config.cache else None
     if path is not None and path.exists():
         return PairStore.load(path)
-    pairs = counted(_thinned(config, kind), f"tokens of {kind} pairs", show=progress)
-    store = build_store(pairs, tokenizer, config.max_rows)
+    # Cut before they are counted: a count that is not run to its end would stay on the screen.
+    pairs = islice(_thinned(config, kind), config.max_rows if config.max_rows > 0 else None)
+    store = build_store(counted(pairs, f"tokens of {kind} pairs", show=progress), tokenizer)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         store.save(path)

@@ -103,11 +103,11 @@ def thin(pairs: Iterable[Pair], weights: Mapping[str, float]) -> Iterator[Pair]:
             yield pair
 
 
-def build_store(pairs: Iterable[Pair], tokenizer: Tokenizer, max_rows: int = 0) -> PairStore:
+def build_store(pairs: Iterable[Pair], tokenizer: Tokenizer) -> PairStore:
     """Tokenise pairs; a right text met before is stored once. Pairs without tokens are dropped."""
     tokenizer.enable_truncation(_MAX_TOKENS)
     builder = _Builder(tokenizer)
-    rows = iter(pairs) if max_rows < 1 else islice(pairs, max_rows)
+    rows = iter(pairs)
     while chunk := list(islice(rows, _CHUNK)):
         builder.add(chunk)
     tokenizer.no_truncation()

@@ -92,6 +92,16 @@ def test_a_toy_model_learns_to_translate(data, tmp_path):
     assert not np.allclose(query, document)
 
 
+@pytest.mark.parametrize(("most", "rows"), [(0, 800), (300, 300), (9999, 800)])
+def test_small_trials_take_the_first_rows_of_a_kind(data, tmp_path, most, rows):
+    from rolevec.training import corpus
+
+    settings = config(data, tmp_path, max_rows=most, held_out=0)
+    tokenizer = train_tokenizer(["dog hund"] * 9, 60, {}, whole_words=0.1)
+    stores, _ = corpus.load_stores(settings, tokenizer, progress=False)
+    assert stores["parallel"].sources == {"toy": rows}
+
+
 def test_a_killed_run_goes_on_to_the_same_table(data, tmp_path, monkeypatch):
     from rolevec.training import learner, train
 
